@@ -1,0 +1,110 @@
+"""The detectors of a task, and the alerts that their signals become."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from detectors.base import ConceptDetector, DataDetector, Reading, Signal
+from detectors.registry import build_concept, build_data
+from stream.config.model import Config
+from stream.core.scores import Track
+from stream.records import Features, Window
+
+
+class Monitors:
+    """Concept detectors on the champion's errors and data detectors on the features of one task."""
+
+    def __init__(self, config: Config) -> None:
+        features = config.events.features
+        numeric = [name for name, feature in features.items() if feature.type == "number"]
+        categorical = [name for name, feature in features.items() if feature.type != "number"]
+        self._concept: dict[str, ConceptDetector[Any]] = {c.kind: build_concept(c) for c in config.detectors.concept}
+        self._data: dict[str, DataDetector[Any]] = {}
+        for c in config.detectors.data:
+            detector = build_data(c, numeric, categorical)
+            if detector is not None:
+                self._data[c.kind] = detector
+
+    def observe_rows(self, rows: Sequence[Features]) -> list[tuple[str, Signal]]:
+        """Show the features of a span to the data detectors; signals with the detector's name, in order of the rows."""
+        return _in_order((name, signal) for name, detector in self._data.items() for signal in detector.observe(rows))
+
+    def observe_errors(self, errors: Sequence[float]) -> list[tuple[str, Signal]]:
+        """Show the champion's errors to the concept detectors; signals with the detector's name, in order of the
+        errors.
+        """
+        return _in_order(
+            (name, signal) for name, detector in self._concept.items() for signal in detector.observe(errors)
+        )
+
+    def reset_concept(self) -> None:
+        """Forget the errors seen: another champion makes others."""
+        for detector in self._concept.values():
+            detector.reset()
+
+    def readings(self) -> dict[tuple[str, str], Reading]:
+        """The newest reading by (detector, feature); the feature of a concept detector is empty."""
+        readings = {(name, ""): detector.reading for name, detector in self._concept.items()}
+        for name, detector in self._data.items():
+            readings |= {(name, feature): reading for feature, reading in detector.readings().items()}
+        return readings
+
+
+class Cooldown:
+    """Holds back what was said a short while ago. Bounded by the number of detectors and features."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last: dict[tuple[str, ...], float] = {}
+
+    def allows(self, key: tuple[str, ...], now: float) -> bool:
+        """Whether `key` may be said at `now`; if so, it counts as said."""
+        last = self._last.get(key)
+        if last is not None and now - last < self._seconds:
+            return False
+        self._last[key] = now
+        return True
+
+
+def evidence(detector: str, signal: Signal, track: Track, position: int, last: tuple[int, float]) -> dict[str, Any]:
+    """The fields of an alert that a signal gives, with where in the task's stream its windows lie.
+
+    Its last value is the one at `position`, with offset and time `last`; the current window ends there, the reference
+    comes before it.
+    """
+    reading = signal.reading
+    current_first = max(1, position - reading.current_n + 1)
+    reference_first = max(1, current_first - reading.reference_n)
+    return {
+        "detector": detector,
+        "feature": signal.feature,
+        "direction": reading.direction,
+        "before": reading.before,
+        "after": reading.after,
+        "statistic": reading.statistic,
+        "threshold": reading.threshold,
+        "p_value": reading.p_value,
+        "detail": reading.detail,
+        "reference": Window(reading.reference_n, *_bounds(track.at(reference_first), track.at(current_first - 1))),
+        "current": Window(reading.current_n, *_bounds(track.at(current_first), last)),
+    }
+
+
+def alert_id(*parts: object) -> str:
+    """The same id whenever the same thing is said again."""
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def severity(kind: str) -> str:
+    """How much it matters: people are woken for a model that became worse, told of the rest."""
+    return {"concept_drift": "critical", "data_drift": "warning"}.get(kind, "info")
+
+
+def _bounds(first: tuple[Any, Any], last: tuple[Any, Any]) -> tuple[Any, Any, Any, Any]:
+    return first[0], last[0], first[1], last[1]
+
+
+def _in_order(signals: Iterable[tuple[str, Signal]]) -> list[tuple[str, Signal]]:
+    return sorted(signals, key=lambda named: named[1].index)

@@ -1,0 +1,67 @@
+"""Prequential scores: each model is scored on every label before it learns from it, over a window and over all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stream.core.problem import Judge
+
+
+class Scores:
+    """Outputs of the champion and of the baselines, with their labels, over the last `window` joins."""
+
+    def __init__(self, sources: Sequence[str], window: int) -> None:
+        self.sources = tuple(sources)
+        self.labels = 0
+        self._window: deque[tuple[Any, ...]] = deque(maxlen=window)
+        self._loss_sums = [0.0] * len(self.sources)
+
+    def record(self, label_rows: Sequence[tuple[Any, ...]], losses: Sequence[Sequence[float]]) -> None:
+        """Add joins: rows of (label, output of each source), and the losses of each source."""
+        self.labels += len(label_rows)
+        self._window.extend(label_rows)
+        for index, values in enumerate(losses):
+            total = self._loss_sums[index]
+            for value in values:  # one by one: sum() rounds otherwise, and by how the stream is cut
+                total += value
+            self._loss_sums[index] = total
+
+    def report(self, judge: Judge) -> dict[str, dict[str, float]]:
+        """Windowed scores by source, and `mean_loss` over the whole stream. Empty before the first label."""
+        if not self._window:
+            return {}
+        labels, *outputs = zip(*self._window, strict=True)
+        return {
+            source: judge.scores(values, labels) | {"mean_loss": total / self.labels}
+            for source, values, total in zip(self.sources, outputs, self._loss_sums, strict=True)
+        }
+
+
+class Track:
+    """Remembers the offset and time of every `step`-th value of a stream, over a bounded past."""
+
+    def __init__(self, step: int = 32, bound: int = 8192) -> None:
+        self.count = 0
+        self._step = step
+        self._marks: deque[tuple[int, float]] = deque(maxlen=bound)
+        self._first = 1  # number of the oldest mark kept; mark m is that of value (m - 1) * step + 1
+
+    def note(self, n: int, at: Callable[[int], tuple[int, float]]) -> None:
+        """`n` more values have come; `at(i)` gives offset and time of the i-th of them, counted from 0."""
+        for index in range(-self.count % self._step, n, self._step):
+            if len(self._marks) == self._marks.maxlen:
+                self._first += 1
+            self._marks.append(at(index))
+        self.count += n
+
+    def at(self, position: int) -> tuple[int, float] | tuple[None, None]:
+        """Offset and time of the value at `position` (counted from 1), or of one at most `step` before it.
+
+        Of the oldest one kept when the position is further back; (None, None) before the first value.
+        """
+        if not self._marks:
+            return (None, None)
+        mark = (position - 1) // self._step + 1 - self._first
+        return self._marks[min(max(mark, 0), len(self._marks) - 1)]

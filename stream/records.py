@@ -1,0 +1,151 @@
+"""The records that pass between a driver and the engine, and the effects the engine asks for.
+
+All are values: made once, never changed. Times are seconds since the epoch (float); `timestamp` is the time of the
+Kafka record, `time` the time the event itself names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+Features: TypeAlias = dict[str, Any]
+Target: TypeAlias = bool | str | float
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One decoded event. `features` holds declared features only; one that is missing is absent or None."""
+
+    id: str
+    time: float
+    timestamp: float
+    offset: int
+    features: Features
+    key: bytes | None = None
+    label: Target | None = None
+
+
+class Label(msgspec.Struct, frozen=True, gc=False):
+    """The truth for an event id. `label` is bool (binary), str (multiclass) or float (regression)."""
+
+    id: str
+    label: Target
+    timestamp: float
+    offset: int
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """A record that could not be decoded or validated, with its original bytes. Becomes a dead letter."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: float
+    reason: str
+    message: str
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What one engine step takes: events, then labels, in the order of their topics. `received` is the time at which
+    the driver had the newest of them in hand; rejected records are counted and handed on.
+    """
+
+    events: list[Event] = []
+    labels: list[Label] = []
+    rejected: list[Rejected] = []
+    received: float = 0.0
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """Effect: publish a prediction. `probabilities` is None for regression; `latency_ms` runs from the record being in
+    the worker's hands to the engine's answer.
+    """
+
+    id: str
+    key: str | None
+    ts: float
+    prediction: Target | None
+    probabilities: dict[str, float] | None
+    model: str
+    model_version: int
+    latency_ms: float
+    partition: int
+    offset: int
+    features: Features | None = None
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Bounds of a stretch of a task's stream: how many values, from which offset and time to which.
+
+    Bounds inside the stream are exact to within 32 values; the end of a current window is exact.
+    """
+
+    n: int
+    first_offset: int | None = None
+    last_offset: int | None = None
+    first_ts: float | None = None
+    last_ts: float | None = None
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Effect: tell people. `id` is the same whenever the same task, detector and offset raise it again."""
+
+    id: str
+    ts: float
+    kind: str
+    severity: str
+    model: str
+    model_version: int
+    partition: int
+    offset: int
+    detector: str | None = None
+    feature: str | None = None
+    direction: str | None = None
+    before: float | None = None
+    after: float | None = None
+    statistic: float | None = None
+    threshold: float | None = None
+    p_value: float | None = None
+    expected_events_per_false_alarm: float | None = None
+    reference: Window | None = None
+    current: Window | None = None
+    detail: str | None = None
+    action: str = "none"
+
+
+class Promote(msgspec.Struct, frozen=True):
+    """Effect: make this learner the champion, if the champion is still `expected_version`. `learner` is the live
+    object: the driver turns it into an artifact before the engine's next step.
+    """
+
+    learner: Any
+    expected_version: int
+    reason: str
+    scores: dict[str, float]
+    labels: int
+    offset: int
+    timestamp: float
+
+
+Effect: TypeAlias = Prediction | Alert | Rejected | Promote
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """Command to the engine: serve with this learner from the next event on."""
+
+    learner: Any
+    version: int
+    reason: str
+
+
+class PromotionRefused(msgspec.Struct, frozen=True):
+    """Command to the engine: another writer was first, or the model was refused; drop the challenger."""
+
+    reason: str
+
+
+Command: TypeAlias = Swap | PromotionRefused

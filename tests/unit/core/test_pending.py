@@ -1,0 +1,80 @@
+"""The label join."""
+
+from __future__ import annotations
+
+from stream.core.pending import Pending, Remembered, Waiting
+from stream.records import Label
+
+
+def waiting(timestamp: float = 0.0, offset: int = 0) -> Waiting:
+    return Waiting({}, 0.5, (), None, 1, timestamp, offset)
+
+
+def label(id_: str, timestamp: float = 0.0) -> Label:
+    return Label(id_, True, timestamp, 0)
+
+
+def test_a_label_finds_its_prediction_once() -> None:
+    pending = Pending(ttl=10, bound=10)
+    pending.add("a", waiting())
+
+    assert pending.join("a") is not None
+    assert pending.join("a") is None
+    assert not pending.hold(label("a"), 0.0), "the second label of an event is a duplicate"
+
+
+def test_a_label_that_comes_first_is_held_until_its_event_comes() -> None:
+    pending = Pending(ttl=10, bound=10)
+
+    assert pending.hold(label("a"), 0.0)
+    assert pending.has_label_for("a")
+    assert pending.take_early("a").label is True
+    assert pending.held == 0
+
+
+def test_a_second_early_label_is_a_duplicate() -> None:
+    pending = Pending(ttl=10, bound=10)
+    pending.hold(label("a"), 0.0)
+
+    assert not pending.hold(label("a"), 0.0)
+    assert pending.held == 1
+
+
+def test_predictions_and_labels_expire_after_the_ttl() -> None:
+    pending = Pending(ttl=10, bound=10)
+    pending.add("old", waiting(timestamp=0))
+    pending.add("young", waiting(timestamp=5))
+    pending.hold(label("stranger"), 0.0)
+
+    assert pending.expire(10.0) == (0, 0)
+    assert pending.expire(10.1) == (1, 1)
+    assert pending.waiting == 1
+    assert pending.join("old") is None
+
+
+def test_the_oldest_expire_beyond_the_bound() -> None:
+    pending = Pending(ttl=1e9, bound=2)
+    for id_ in "abc":
+        pending.add(id_, waiting())
+        pending.hold(label(id_.upper()), 0.0)
+
+    assert pending.expire(0.0) == (1, 1)
+    assert pending.join("a") is None
+    assert pending.join("c") is not None
+    assert not pending.has_label_for("A")
+
+
+def test_a_held_label_counts_from_the_time_it_was_taken_not_from_a_clock_that_jumped() -> None:
+    pending = Pending(ttl=10, bound=10)
+    pending.hold(label("a", timestamp=1e18), 0.0)
+
+    assert pending.expire(11.0) == (0, 1)
+
+
+def test_remembered_ids_are_bounded_and_the_last_bound_of_them_are_known() -> None:
+    remembered = Remembered(bound=100)
+    for i in range(10_000):
+        remembered.add(str(i))
+
+    assert all(str(i) in remembered for i in range(9_900, 10_000))
+    assert sum(str(i) in remembered for i in range(10_000)) <= 200
