@@ -1,0 +1,92 @@
+"""The connection to Redis (or Valkey), and its errors in words that say where and what to do.
+
+No message holds a password: addresses are told by host and port, and texts of others are masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from stream.config.model import RedisConfig
+from stream.config.secrets import secret
+from stream.errors import ConfigError, StoreError
+from stream.log import masked
+
+
+def connect(config: RedisConfig) -> redis.Redis:
+    """A client for the configured address. Nothing is sent yet, so it never fails for a server that is down.
+
+    No wait for an answer is longer than `redis.timeout`. A connection that broke while idle is made anew once; anything
+    else is the caller's to retry. Raises ConfigError for an address that cannot be read or a password that is missing.
+    """
+    extra = {} if config.password is None else {"password": secret(config.password, "redis.password")}
+    try:
+        return redis.Redis.from_url(
+            config.url,
+            socket_timeout=config.timeout,
+            socket_connect_timeout=config.timeout,
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
+            client_name="driftline",
+            **extra,
+        )
+    except ValueError:
+        # The cause quotes pieces of the address, the password among them.
+        raise ConfigError(
+            f"redis.url: {masked(config.url)!r} is not an address.", "Write it as redis://host:6379/0."
+        ) from None
+
+
+def address(client: redis.Redis) -> str:
+    """Where the server is: host:port, or the path of its socket."""
+    options = client.connection_pool.connection_kwargs
+    return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
+
+
+@contextmanager
+def redis_errors(where: str) -> Iterator[None]:
+    """Turn every error of the client into a StoreError that names the server at `where` and the cure."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StoreError(*_in_words(where, error)) from error
+
+
+def as_bytes(reply: bytes | str) -> bytes:
+    """A reply as the bytes that were sent. Our clients never decode; the client library's types cannot know."""
+    return reply.encode() if isinstance(reply, str) else reply
+
+
+def as_text(reply: bytes | str) -> str:
+    """A reply as text."""
+    return as_bytes(reply).decode(errors="replace")
+
+
+def _in_words(where: str, error: redis.RedisError) -> tuple[str, str]:
+    text = masked(str(error))
+    if isinstance(error, redis.AuthenticationError):
+        return f"Redis at {where} refused the log-in.", "Check the user in redis.url and redis.password."
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return (
+            f"Redis at {where} does not allow this user what Driftline needs ({text}).",
+            "Allow +@read +@write +@scripting +@pubsub +@connection on keys and channels driftline:*.",
+        )
+    if isinstance(error, redis.TimeoutError):
+        return f"Redis at {where} gave no answer in time.", "See that it runs; if it is only slow, raise redis.timeout."
+    if isinstance(error, redis.BusyLoadingError):
+        return f"Redis at {where} is still loading its data.", "Wait until it is done."
+    if isinstance(error, redis.ConnectionError):
+        refused = "refused" in text.lower()
+        return (
+            f"Redis at {where} refused the connection." if refused else f"Redis at {where} is out of reach ({text}).",
+            "Start it, or set redis.url to where it runs.",
+        )
+    if isinstance(error, redis.exceptions.OutOfMemoryError):
+        return f"Redis at {where} is out of memory.", "Raise its maxmemory; never let it evict models (noeviction)."
+    if isinstance(error, redis.ReadOnlyError):
+        return f"Redis at {where} is a read-only replica.", "Set redis.url to the primary."
+    return f"Redis at {where} answered with an error: {text}", "See the server's log."

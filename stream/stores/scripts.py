@@ -1,0 +1,69 @@
+"""The store's changes, each one atomic: Redis runs a script whole or not at all, and nothing in between."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CHAMPION_FIELDS: Final = ("version", "epoch", "digest", "reason", "who", "since")
+
+MAX_HISTORY: Final = 1000
+"""Champions remembered for rolling back."""
+
+PUBLISH: Final = """
+-- KEYS: versions, last version, versions by digest, artifact, models. ARGV: digest, artifact, metadata, parent, name.
+redis.call('SET', KEYS[4], ARGV[2])  -- named by its digest: the same bytes, or damaged ones made good
+local known = redis.call('HGET', KEYS[3], ARGV[1])
+if known then return tonumber(known) end  -- said again because the first answer was lost
+local last = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(ARGV[4]))
+redis.call('SET', KEYS[2], last + 1)
+redis.call('HSET', KEYS[1], last + 1, ARGV[3])
+redis.call('HSET', KEYS[3], ARGV[1], last + 1)
+redis.call('SADD', KEYS[5], ARGV[5])
+return last + 1
+"""
+
+PROMOTE: Final = """
+-- KEYS: versions, champion, history, swaps channel.
+-- ARGV: version, expected epoch, entries of the history to keep (-1: all), reason, who, token, prefix of artifacts,
+--       name, scope, most entries of the history.
+-- Returns {'ok' | 'stale' | 'unknown' | 'lost', champion...}.
+local function answer(word)
+  local fields = redis.call('HMGET', KEYS[2], 'version', 'epoch', 'digest', 'reason', 'who', 'since')
+  table.insert(fields, 1, word)
+  return fields
+end
+local meta = redis.call('HGET', KEYS[1], ARGV[1])
+if not meta then return answer('unknown') end
+local digest = cjson.decode(meta).digest
+if redis.call('EXISTS', ARGV[7] .. digest) == 0 then return answer('lost') end
+if redis.call('HGET', KEYS[2], 'token') == ARGV[6] then return answer('ok') end  -- the first answer was lost
+local epoch = tonumber(redis.call('HGET', KEYS[2], 'epoch') or 0)
+if epoch ~= tonumber(ARGV[2]) then return answer('stale') end
+local time = redis.call('TIME')
+redis.call('HSET', KEYS[2], 'version', ARGV[1], 'epoch', epoch + 1, 'digest', digest, 'reason', ARGV[4],
+  'who', ARGV[5], 'since', time[1] .. '.' .. string.format('%06d', time[2]), 'token', ARGV[6])
+local keep = tonumber(ARGV[3])
+if keep == 0 then redis.call('DEL', KEYS[3]) elseif keep > 0 then redis.call('LTRIM', KEYS[3], 0, keep - 1) end
+redis.call('RPUSH', KEYS[3], ARGV[1])
+redis.call('LTRIM', KEYS[3], -tonumber(ARGV[10]), -1)
+redis.call('PUBLISH', KEYS[4],
+  cjson.encode({name = ARGV[8], scope = ARGV[9], version = tonumber(ARGV[1]), epoch = epoch + 1}))
+return answer('ok')
+"""
+
+FLIP: Final = """
+-- KEYS: pointer, slot 0, slot 1, staged data. The staged data becomes the newest snapshot, the newest the previous one.
+if redis.call('EXISTS', KEYS[4]) == 0 then return 0 end
+local other = 1 - tonumber(redis.call('GET', KEYS[1]) or 1)
+redis.call('RENAME', KEYS[4], KEYS[2 + other])
+redis.call('PERSIST', KEYS[2 + other])
+redis.call('SET', KEYS[1], other)
+return 1
+"""
+
+READ: Final = """
+-- KEYS: pointer, slot 0, slot 1. ARGV: 0 for the newest snapshot, 1 for the one before it.
+local slot = redis.call('GET', KEYS[1])
+if not slot then return false end
+return redis.call('GET', KEYS[2 + (tonumber(slot) + tonumber(ARGV[1])) % 2])
+"""

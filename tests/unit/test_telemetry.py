@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from detectors.base import Reading, State
+from stream.series import MAX_COUNTERS
+from stream.telemetry import BUCKETS, OUTCOMES, Telemetry
+
+
+def samples(telemetry: Telemetry) -> list[Sample]:
+    body, _ = telemetry.render()
+    return [sample for family in text_string_to_metric_families(body.decode()) for sample in family.samples]
+
+
+def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
+    """The value of one series; None when there is no such series."""
+    found = [s.value for s in samples(telemetry) if s.name == name and s.labels == labels]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry("flights")
+
+
+def test_every_outcome_is_there_at_zero_before_anything_happened(telemetry: Telemetry) -> None:
+    shown = {
+        (s.labels["topic"], s.labels["outcome"]): s.value
+        for s in samples(telemetry)
+        if s.name == "driftline_records_total"
+    }
+    assert shown == {(topic, outcome): 0 for topic, outcomes in OUTCOMES.items() for outcome in outcomes}
+
+
+def test_records_add_up_over_their_outcomes(telemetry: Telemetry) -> None:
+    telemetry.add_records("events", "predicted", 7)
+    telemetry.add_records("events", "predicted", 3)
+    telemetry.add_records("events", "dead_lettered", 2)
+
+    total = sum(s.value for s in samples(telemetry) if s.labels.get("topic") == "events" and "outcome" in s.labels)
+    assert total == 12
+    assert value(telemetry, "driftline_records_total", topic="events", outcome="predicted") == 10
+
+
+def test_an_outcome_that_is_none_of_the_topics_is_refused(telemetry: Telemetry) -> None:
+    with pytest.raises(ValueError, match="events cannot end as 'joined'; expected one of predicted"):
+        telemetry.add_records("events", "joined", 1)
+
+
+@pytest.mark.parametrize("n", [5, 500])
+def test_a_batch_of_latencies_counts_as_its_values_one_by_one(telemetry: Telemetry, n: int) -> None:
+    latencies = [0.0004, 0.0005, 0.03, 2.5, 99.0] * (n // 5)
+    telemetry.observe_latency(latencies)
+
+    name = "driftline_prediction_latency_seconds"
+    for bound in BUCKETS:
+        expected = sum(latency <= bound for latency in latencies)
+        assert value(telemetry, f"{name}_bucket", le=str(bound)) == expected
+    assert value(telemetry, f"{name}_bucket", le="+Inf") == n
+    assert value(telemetry, f"{name}_count") == n
+    assert value(telemetry, f"{name}_sum") == pytest.approx(sum(latencies))
+
+
+def test_stages_of_a_span_are_timed_apart(telemetry: Telemetry) -> None:
+    telemetry.observe_span("engine", 0.2)
+    assert value(telemetry, "driftline_span_seconds_count", stage="engine") == 1
+    assert value(telemetry, "driftline_span_seconds_count", stage="commit") == 0
+
+
+def test_a_score_that_is_gone_is_no_longer_shown(telemetry: Telemetry) -> None:
+    telemetry.set_scores(3, {"champion": {"accuracy": 0.8, "roc_auc": 0.7}, "majority": {"accuracy": 0.6}})
+    telemetry.set_scores(3, {"champion": {"accuracy": 0.9}})
+
+    def score(source: str, metric: str) -> float | None:
+        return value(telemetry, "driftline_score", model="flights", source=source, metric=metric, partition="3")
+
+    assert score("champion", "accuracy") == 0.9
+    assert score("champion", "roc_auc") is None
+    assert score("majority", "accuracy") is None
+
+
+def test_a_detector_without_a_statistic_yet_shows_only_its_state(telemetry: Telemetry) -> None:
+    telemetry.set_readings(
+        0,
+        {("ks", "dep_delay"): Reading(State.WARMUP), ("adwin", ""): Reading(State.DRIFT, statistic=4.0, threshold=3.0)},
+    )
+    ks = {"detector": "ks", "feature": "dep_delay", "partition": "0"}
+    adwin = {"detector": "adwin", "feature": "", "partition": "0"}
+    assert value(telemetry, "driftline_detector_state", **ks) == 0
+    assert value(telemetry, "driftline_detector_statistic", **ks) is None
+    assert value(telemetry, "driftline_detector_state", **adwin) == 3
+    assert value(telemetry, "driftline_detector_statistic", **adwin) == 4.0
+    assert value(telemetry, "driftline_detector_threshold", **adwin) == 3.0
+
+
+def test_a_revoked_partition_leaves_its_counts_and_no_gauges(telemetry: Telemetry) -> None:
+    for partition in (1, 11):
+        telemetry.set_waiting(partition, pending=5, held=2)
+        telemetry.set_lag("events", partition, 40)
+        telemetry.set_scores(partition, {"champion": {"accuracy": 0.5}})
+        telemetry.set_readings(partition, {("adwin", ""): Reading(State.STABLE, 1.0, 2.0)})
+    telemetry.add_records("labels", "joined", 9)
+
+    telemetry.forget(1)
+
+    assert {s.labels["partition"] for s in samples(telemetry) if "partition" in s.labels} == {"11"}
+    assert value(telemetry, "driftline_pending_labels", partition="11") == 5
+    assert value(telemetry, "driftline_records_total", topic="labels", outcome="joined") == 9
+
+
+def test_a_swap_leaves_one_model_in_the_info(telemetry: Telemetry) -> None:
+    telemetry.set_model(1, "aa", "logistic", 1000)
+    telemetry.set_model(2, "bb", "logistic", 1200)
+
+    info = [s.labels for s in samples(telemetry) if s.name == "driftline_model_info"]
+    assert info == [{"model": "flights", "version": "2", "digest": "bb", "recipe": "logistic"}]
+    assert value(telemetry, "driftline_model_bytes", model="flights") == 1200
+
+
+def test_words_of_an_operator_do_not_become_series(telemetry: Telemetry) -> None:
+    telemetry.add_swap("rollback")
+    telemetry.add_swap("because the boss said so")
+    telemetry.add_swap("and said it again")
+    assert value(telemetry, "driftline_swaps_total", reason="rollback") == 1
+    assert value(telemetry, "driftline_swaps_total", reason="other") == 2
+
+
+def test_reasons_beyond_the_bound_are_counted_as_other(telemetry: Telemetry) -> None:
+    for n in range(MAX_COUNTERS + 25):
+        telemetry.add_dead_letters(f"reason-{n}", 1)
+
+    reasons = {s.labels["reason"]: s.value for s in samples(telemetry) if s.name == "driftline_dead_letters_total"}
+    assert sum(reasons.values()) == MAX_COUNTERS + 25
+    assert reasons["other"] == 25
+
+
+def test_servers_are_down_until_they_answered(telemetry: Telemetry) -> None:
+    telemetry.set_up("kafka", True)
+    assert value(telemetry, "driftline_kafka_up") == 1
+    assert value(telemetry, "driftline_redis_up") == 0
+
+
+def test_a_label_value_cannot_break_the_exposition(telemetry: Telemetry) -> None:
+    telemetry.set_lag("events", 0, 1)
+    telemetry.set_readings(0, {("ks", 'quote " back \\ line \n end'): Reading(State.STABLE)})
+    features = [s.labels["feature"] for s in samples(telemetry) if s.name == "driftline_detector_state"]
+    assert features == ['quote " back \\ line \n end']
+
+
+def test_openmetrics_is_given_to_those_who_ask_for_it(telemetry: Telemetry) -> None:
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+    telemetry.set_model(1, "aa", "logistic", 1000)
+    telemetry.observe_latency([0.1])
+    body, kind = telemetry.render("application/openmetrics-text; version=1.0.0")
+    assert kind.startswith("application/openmetrics-text")
+    names = {family.name for family in parse_openmetrics(body.decode())}  # type: ignore[no-untyped-call]
+    assert {"driftline_records", "driftline_prediction_latency_seconds", "driftline_model_info"} <= names
