@@ -1,0 +1,73 @@
+"""`driftline check`: whether a configuration is right, and whether what it names is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from stream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stream.config.model import Config
+    from stream.kafka.topics import Finding
+
+
+def check(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The service's file.")],
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also look at the signing key, Kafka, its topics and Redis.")
+    ] = False,
+    create_topics: Annotated[
+        bool, typer.Option("--create-topics", help="With --connect: create the topics that are missing.")
+    ] = False,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="With --create-topics: how many; the broker's default if left out."),
+    ] = None,
+) -> None:
+    """Say whether a configuration is right: every problem with its line, what is allowed and the cure.
+
+    Leaves with 0 when all is well, 2 when the file is wrong, 1 when something it needs is not there or not fit.
+    """
+    if create_topics and not connect:
+        raise ConfigError("--create-topics needs --connect.", "Add --connect.")
+    if partitions is not None and not create_topics:
+        raise ConfigError("--partitions is for --create-topics.", "Add --create-topics, or leave it out.")
+
+    from stream.config.load import load
+    from stream.preflight import look
+
+    service = load(config)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("OK", "bold green"), f" {config}: {_summary(service)}"))
+    if not connect:
+        return
+    seen = bad = 0
+    for finding in look(service, create_topics=create_topics, partitions=partitions):
+        _show(finding, console)
+        seen += 1
+        bad += not finding.ok
+    if bad:
+        console.print(Text(f"{bad} of {seen} not well.", "bold red"))
+        raise typer.Exit(1)
+    console.print(Text.assemble(("All well.", "bold green"), f" Start it with `driftline run -c {config}`."))
+
+
+def _summary(config: Config) -> str:
+    detectors = [detector.kind for detector in (*config.detectors.concept, *config.detectors.data)]
+    features = len(config.events.features)
+    return (
+        f"service {config.app}, model {config.model.name} ({config.model.problem.value}, {config.model.learner.kind}), "
+        f"{features} feature{'' if features == 1 else 's'}, detectors: {', '.join(detectors) or 'none'}"
+    )
+
+
+def _show(finding: Finding, console: Console) -> None:
+    mark, style = ("✓", "green") if finding.ok else ("✗", "bold red")
+    console.print(Text.assemble("  ", (mark, style), f" {finding.text}"))
+    for line in (finding.cure or "").splitlines():
+        console.print(Text(f"      {line.strip()}", "yellow"))

@@ -1,0 +1,23 @@
+"""What a task's state depends on, as one digest: a snapshot made under another digest cannot be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Final
+
+from stream.config.model import Config
+
+STATE_SECTIONS: Final = ("events", "labels", "model", "detectors", "adaptation", "scores")
+"""The sections that determine what a task learns and decides. All others may change between two runs."""
+
+
+def state_digest(config: Config) -> str:
+    """SHA-256, in hex, of the sections that determine a task's state.
+
+    The same for the same meaning: defaults count as written out, and the order of fields does not matter. The order of
+    features does, since learners see them in that order.
+    """
+    data = config.model_dump(mode="json", include=set(STATE_SECTIONS))
+    data["events"]["features"] = list(data["events"]["features"].items())
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""A first configuration, as text with comments that say what was guessed from a sample, why, and what to change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import yaml
+
+from learners.base import Problem
+from stream.config.infer import FeatureGuess, Guess
+
+_LEARNERS = {
+    Problem.BINARY: ("logistic", "fast and steady; where features interplay, try adaptive_random_forest"),
+    Problem.MULTICLASS: ("hoeffding_adaptive_tree", "more accurate and slower: adaptive_random_forest"),
+    Problem.REGRESSION: ("linear_regression", "where features interplay, try hoeffding_adaptive_tree"),
+}
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NOT_IN_APP = re.compile(r"[^a-z0-9]+")
+
+
+def starter(guess: Guess, *, name: str, source: str, bootstrap: str | None = None, topic: str | None = None) -> str:
+    """The file. `name` becomes the service's, `source` says where the sample came from.
+
+    It loads as it stands. Texts of the sample that stand in it are its field names and, for a binary label, one class.
+    """
+    app = app_name(name)
+    lines = [
+        f"# A first configuration, from {guess.rows} events of {_one_line(source)}. Read it, change it, then:",
+        "#",
+        "#   driftline check -c FILE --connect --create-topics",
+        "#   driftline run -c FILE",
+        "#",
+        "# docs/config.md says all that can stand here.",
+        "",
+        f"app: {_scalar(app)}",
+        "",
+        "kafka:",
+        f"  bootstrap_servers: {_scalar(bootstrap or '${DRIFTLINE_KAFKA:-localhost:9092}')}",
+        "",
+        "topics:",
+        f"  events: {_scalar(topic or f'{app}.events')}",
+        *_labels_topic(guess, app),
+        f"  predictions: {app}.predictions",
+        f"  alerts: {app}.alerts",
+        f"  dead_letters: {app}.dead-letters",
+        "",
+        *_events(guess),
+        *_labels(guess),
+        *_model(guess, app),
+        *_detectors(guess),
+        "redis:",
+        '  url: "${DRIFTLINE_REDIS:-redis://localhost:6379/0}"',
+        "",
+        "# Models are signed. Put a key of at least 32 characters into this variable, the same for all workers.",
+        "security:",
+        "  signing_key: {env: DRIFTLINE_SIGNING_KEY}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def app_name(text: str) -> str:
+    """The text as the name of a service: lower-case letters, digits and hyphens."""
+    return _NOT_IN_APP.sub("-", text.lower()).strip("-")[:60] or "service"
+
+
+def _labels_topic(guess: Guess, app: str) -> Iterator[str]:
+    if guess.label is None:
+        yield f"  labels: {app}.labels  # with as many partitions as the events"
+    else:
+        yield f"  # labels: {app}.labels  # left out: the label comes with the event; set it if labels come late"
+
+
+def _events(guess: Guess) -> Iterator[str]:
+    yield "events:"
+    if guess.id is not None:
+        note = "different in every event of the sample" if guess.id_is_unique else "CHECK THIS: it came more than once"
+        yield f"  id: {_scalar(guess.id)}  # {note}; labels name their event by it"
+    else:
+        yield f"  id: {_free_path(guess)}  # CHANGE THIS: no field was in every event, different each time"
+    if guess.time is not None:
+        yield f"  time: {_scalar(guess.time)}"
+        yield f"  time_unit: {guess.time_unit}"
+    else:
+        yield "  # time: PATH  # no field looked like a time, so the time of the Kafka record is used"
+    if guess.label is not None:
+        yield f"  label: {_scalar(guess.label.path)}  # looks like the label: {guess.label.why}"
+    yield "  features:  # remove what is known only after the prediction is needed: it would be a leak"
+    names: set[str] = set()
+    for feature in guess.features:
+        yield f"    {_feature(feature, names)}  # {feature.why}"
+    if guess.left_out:
+        yield "    # left out:"
+        for path, why in guess.left_out.items():
+            yield f"    #   {_one_line(path)}: {why}"
+    yield ""
+
+
+def _free_path(guess: Guess) -> str:
+    """A path for the id that is nobody else's."""
+    taken = {part for feature in guess.features for part in feature.path.split(".")}
+    return next(path for path in ("id", "event_id", *(f"id_{n}" for n in range(len(taken) + 3))) if path not in taken)
+
+
+def _feature(feature: FeatureGuess, names: set[str]) -> str:
+    """One feature, named by its last key, or by more of its path where that name is taken."""
+    leaf, whole = feature.path.rsplit(".", 1)[-1], feature.path.replace(".", "_")
+    name = next(n for n in (leaf, whole, *(f"{whole}_{i}" for i in range(len(names) + 1))) if n not in names)
+    names.add(name)
+    path = "" if name == feature.path else f", path: {_scalar(feature.path)}"
+    return f"{_scalar(name, key=True)}: {{type: {feature.type}{path}}}"
+
+
+def _labels(guess: Guess) -> Iterator[str]:
+    yield "labels:"
+    if guess.label is None:
+        yield "  id: id  # where a label record names its event"
+        yield "  label: label  # where it says the truth"
+    yield "  ttl: 7d  # how long a prediction waits for its label"
+    yield ""
+
+
+def _model(guess: Guess, app: str) -> Iterator[str]:
+    problem = guess.label.problem if guess.label is not None else Problem.BINARY
+    learner, advice = _LEARNERS[problem]
+    yield "model:"
+    yield f"  name: {_scalar(app)}"
+    note = "" if guess.label is not None else "  # CHANGE THIS if needed: binary, multiclass or regression"
+    yield f"  problem: {problem.value}{note}"
+    if guess.label is not None and guess.label.positive is not None:
+        yield f"  positive: {_scalar(guess.label.positive)}  # the text that means true; the rarer of the two here"
+    yield f"  learner: {{kind: {learner}}}  # {advice}"
+    yield ""
+
+
+def _detectors(guess: Guess) -> Iterator[str]:
+    types = {feature.type for feature in guess.features}
+    yield "detectors:"
+    yield "  concept:  # on the model's errors"
+    yield "    - kind: adwin"
+    yield "  data:  # on the features"
+    if "number" in types:
+        yield "    - kind: ks"
+    if types - {"number"}:
+        yield "    - kind: chi_squared"
+    yield ""
+
+
+def _scalar(text: str, *, key: bool = False) -> str:
+    """A text as YAML reads it back, in quotes where it must be. `${` in a field's name is not a reference."""
+    if not key and text.startswith("${DRIFTLINE_"):
+        return text
+    safe = text if key else text.replace("${", "$${")
+    if _PLAIN.fullmatch(safe) and yaml.safe_load(safe) == safe:
+        return safe
+    return str(yaml.safe_dump(safe, default_style='"', allow_unicode=True, width=10**6)).strip()
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

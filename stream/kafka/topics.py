@@ -1,0 +1,152 @@
+"""The topics a service needs: whether they are there, are fit for their use, and making those that are missing.
+
+`driftline check --connect` shows every finding; the worker calls `check_topics` before it joins its group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, for_code
+
+from stream.config.model import TopicsConfig
+from stream.errors import BrokerError
+
+READ: Final = "READ"
+WRITE: Final = "WRITE"
+
+_ALLOW = {READ: "allow it READ on the topic and on the group", WRITE: "allow it WRITE on the topic"}
+_WAIT_MS = 15_000
+
+
+class Topic(NamedTuple):
+    """What the broker says of a topic. `partitions` is 0 for one that is not there; `error` is its error's name."""
+
+    name: str
+    partitions: int
+    allowed: frozenset[str]
+    error: str | None = None
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. `cure` is set when it is not well."""
+
+    ok: bool
+    text: str
+    cure: str | None = None
+
+
+def uses(topics: TopicsConfig) -> dict[str, str]:
+    """Names of a service's topics, with what it must be allowed to do there."""
+    inputs = [name for name in (topics.events, topics.labels) if name is not None]
+    outputs = [topics.predictions, topics.alerts, topics.dead_letters]
+    return {**dict.fromkeys(inputs, READ), **dict.fromkeys(outputs, WRITE)}
+
+
+def describe(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:
+    """What the broker says of these topics, by name. Creates none. Raises BrokerError."""
+    wanted = list(names)
+    try:
+        found = {str(raw["name"]): raw for raw in admin.describe_topics(wanted)}
+    except KafkaError as error:
+        raise BrokerError(
+            f"Kafka did not describe its topics: {error}", "Is the broker still up? Try again."
+        ) from error
+    return {name: _topic(name, found.get(name)) for name in wanted}
+
+
+def inspect_topics(admin: KafkaAdminClient, topics: TopicsConfig) -> list[Finding]:
+    """One finding per topic, and one on the partition counts of events and labels. Raises BrokerError."""
+    needs = uses(topics)
+    states = describe(admin, needs)
+    return [*(_one(states[name], need) for name, need in needs.items()), *_partition_counts(states, topics)]
+
+
+def check_topics(admin: KafkaAdminClient, topics: TopicsConfig) -> int:
+    """Make sure that the topics can be used. Returns the number of partitions of events.
+
+    Raises BrokerError that tells everything wrong, with the cures.
+    """
+    bad = [finding for finding in inspect_topics(admin, topics) if not finding.ok]
+    if bad:
+        cures = dict.fromkeys(finding.cure for finding in bad if finding.cure is not None)
+        raise BrokerError("\n".join(finding.text for finding in bad), "\n  ".join(cures))
+    return describe(admin, [topics.events])[topics.events].partitions
+
+
+def ensure_topics(admin: KafkaAdminClient, topics: TopicsConfig, partitions: int | None = None) -> list[str]:
+    """Create the topics that are missing, wait until they can be used, and return their names.
+
+    Labels get as many partitions as events, whichever of them is there already. `partitions` is for those with no such
+    pattern to follow; the broker's default when left out. Alerts are few and get one partition, which keeps
+    their order. Raises BrokerError.
+    """
+    states = describe(admin, uses(topics))
+    missing = [name for name, state in states.items() if state.error == "UnknownTopicOrPartitionError"]
+    if not missing:
+        return []
+    pair = [states[name].partitions for name in (topics.events, topics.labels) if name and states[name].partitions]
+    count = pair[0] if pair else partitions if partitions is not None else -1
+    wanted = {name: {"num_partitions": 1 if name == topics.alerts else count} for name in missing}
+    try:
+        admin.create_topics(wanted, timeout_ms=_WAIT_MS)
+        admin.wait_for_topics(missing, timeout_ms=_WAIT_MS)
+    except KafkaError as error:
+        raise BrokerError(
+            f"Kafka did not create {', '.join(missing)}: {type(error).__name__}",
+            "Allow this user CREATE on the cluster, or have the topics created for you.",
+        ) from error
+    return missing
+
+
+def _topic(name: str, raw: dict[str, Any] | None) -> Topic:
+    if raw is None:
+        return Topic(name, 0, frozenset(), "UnknownTopicOrPartitionError")
+    code = raw["error_code"]
+    operations = frozenset(str(getattr(op, "name", op)) for op in raw.get("authorized_operations") or ())
+    return Topic(name, len(raw.get("partitions") or ()), operations, for_code(code).__name__ if code else None)
+
+
+def _one(topic: Topic, need: str) -> Finding:
+    if topic.error == "UnknownTopicOrPartitionError":
+        return Finding(False, f"topic {topic.name} does not exist", _CREATE)
+    if topic.error == "TopicAuthorizationFailedError":
+        return Finding(False, f"topic {topic.name}: this user may not see it", f"As an administrator, {_ALLOW[need]}.")
+    if topic.error == "InvalidTopicError":
+        return Finding(False, f"topic {topic.name}: Kafka does not take this name", "Choose another one.")
+    if topic.error is not None:
+        return Finding(False, f"topic {topic.name}: the broker says {topic.error}", "Try again in a moment.")
+    # A broker that does not say what is allowed (an old one) leaves the set empty: then only trying tells.
+    if topic.allowed and need not in topic.allowed:
+        verb = "read" if need == READ else "write to"
+        return Finding(
+            False, f"topic {topic.name}: this user may not {verb} it", f"As an administrator, {_ALLOW[need]}."
+        )
+    plural = "" if topic.partitions == 1 else "s"
+    return Finding(True, f"topic {topic.name}: {topic.partitions} partition{plural}, {need.lower()} allowed")
+
+
+def _partition_counts(states: dict[str, Topic], topics: TopicsConfig) -> list[Finding]:
+    """Labels must meet their events in the same task, so a key must go to the same partition number in both."""
+    if topics.labels is None:
+        return []
+    events, labels = states[topics.events], states[topics.labels]
+    if not events.partitions or not labels.partitions:
+        return []
+    if events.partitions == labels.partitions:
+        return [Finding(True, f"{labels.name} and {events.name} have the same number of partitions")]
+    small, large = sorted((events, labels), key=lambda topic: topic.partitions)
+    return [
+        Finding(
+            False,
+            f"topic {labels.name} has {labels.partitions} partitions and {events.name} has {events.partitions}; "
+            "they must have the same number, so that labels meet their events",
+            f"Before the first run: kafka-topics.sh --alter --topic {small.name} --partitions {large.partitions}; "
+            "later, make both anew (records keep the partition they were written to).",
+        )
+    ]
+
+
+_CREATE = "Create it with `driftline check -c FILE --connect --create-topics`, or correct its name under topics."

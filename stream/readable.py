@@ -1,0 +1,114 @@
+"""Alerts and predictions as one line of text each, for people: the terminal's tail and the demo say them alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.text import Text
+
+from stream.records import Alert, Prediction
+
+STYLES: Final = {
+    "concept_drift": "bold red",
+    "performance": "bold red",
+    "data_drift": "yellow",
+    "prediction_drift": "yellow",
+    "data_quality": "yellow",
+    "label_starvation": "yellow",
+    "model_swap": "green",
+    "rollback": "magenta",
+}
+"""How each kind of alert looks."""
+
+_SEVERITIES: Final = {"critical": "bold red", "warning": "yellow"}
+
+
+def alert_line(alert: Alert) -> Text:
+    """All that is said of an alert: time (UTC), severity, kind, what changed and how, the evidence, what was done."""
+    line = Text(f"{moment(alert.ts)}  ")
+    line.append(f"{alert.severity:<8}  ", _SEVERITIES.get(alert.severity, "cyan"))
+    line.append(f"{kind_of(alert):<16}  ", STYLES.get(alert.kind, ""))
+    line.append(subject_of(alert), "bold")
+    for part in (change_of(alert), evidence_of(alert)):
+        if part:
+            line.append(f"  {part}")
+    if alert.action != "none":
+        line.append(f"  {words(alert.action)}", "cyan")
+    line.append(f"  {alert.model} v{alert.model_version}, partition {alert.partition} at {alert.offset}", "dim")
+    return line
+
+
+def prediction_line(prediction: Prediction) -> Text:
+    """All that is said of a prediction: time (UTC), key, id, answer with its probability, version, latency, source."""
+    line = Text(f"{moment(prediction.ts)}  ")
+    line.append(f"{prediction.key or '-':<8}  {prediction.id}  ")
+    line.append(answer_of(prediction), "bold")
+    line.append(f"  {prediction.model} v{prediction.model_version}", "green")
+    line.append(f"  {prediction.latency_ms:.1f} ms", "dim")
+    line.append(f"  partition {prediction.partition} at {prediction.offset}", "dim")
+    return line
+
+
+def kind_of(alert: Alert) -> str:
+    """`data drift`, `model swap`, ..."""
+    return words(alert.kind)
+
+
+def subject_of(alert: Alert) -> str:
+    """What changed: a feature, or one category of it, and the detector that says so."""
+    if alert.feature is not None:
+        subject = alert.feature if alert.detail is None else f"{alert.feature}={alert.detail}"
+        return f"{subject} ({alert.detector})" if alert.detector else subject
+    if alert.detector is not None:
+        return f"{alert.model}'s errors ({alert.detector})"
+    return words(alert.detail or alert.model)
+
+
+def change_of(alert: Alert) -> str:
+    """`up 36.1 -> 44.0`; empty when the alert tells of none."""
+    if alert.before is None or alert.after is None:
+        return alert.direction or ""
+    numbers = f"{number(alert.before)} -> {number(alert.after)}"
+    return f"{alert.direction} {numbers}" if alert.direction else numbers
+
+
+def evidence_of(alert: Alert) -> str:
+    """The statistic against its threshold, and the p-value, as far as there are any."""
+    parts = []
+    if alert.statistic is not None:
+        limit = "" if alert.threshold is None else f" over {number(alert.threshold)}"
+        parts.append(f"statistic {number(alert.statistic)}{limit}")
+    if alert.p_value is not None:
+        parts.append(f"p {alert.p_value:.1g}")
+    return ", ".join(parts)
+
+
+def answer_of(prediction: Prediction) -> str:
+    """The answer and, for a classification, its probability: `true 83%`."""
+    said = prediction.prediction
+    if said is None:
+        return "nothing yet"
+    if isinstance(said, float):
+        return number(said)
+    name = said if isinstance(said, str) else str(said).lower()
+    share = (prediction.probabilities or {}).get(name)
+    return name if share is None else f"{name} {share:.0%}"
+
+
+def moment(seconds: float) -> str:
+    """`2013-06-14 09:30`, UTC; `-` for a time beyond the calendar."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return "-"
+
+
+def number(value: float) -> str:
+    """Four significant digits."""
+    return f"{value:.4g}"
+
+
+def words(name: str) -> str:
+    """`beat_champion` as `beat champion`."""
+    return name.replace("_", " ")
