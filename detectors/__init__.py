@@ -1,0 +1,1 @@
+"""Drift detectors. They know neither streams nor learners."""

@@ -1,0 +1,205 @@
+"""What every detector is: its configuration, its reading, and the guarantees the base classes give once for all.
+
+A concept detector watches one stream of errors and knows which way is worse. A data detector watches the features
+of events, several at a time, against a reference window. Neither knows what an event, a topic or a model is.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+LARGEST_ERROR = 1e100
+"""Larger errors are refused: their squares and sums would leave the range of a float and spoil what is remembered."""
+
+Value: TypeAlias = float | int | bool | str | None
+Row: TypeAlias = Mapping[str, Value]
+Direction: TypeAlias = Literal["worse", "better", "up", "down"]
+
+
+class BadValue(ValueError):
+    """A value that is not a usable number reached a concept detector. Nothing was changed by it."""
+
+
+class State(IntEnum):
+    """Where a detector stands. The order is the order of concern."""
+
+    WARMUP = 0
+    STABLE = 1
+    WARNING = 2
+    DRIFT = 3
+
+
+class Reading(NamedTuple):
+    """What a detector knows after a value.
+
+    `statistic` and `threshold` are in the detector's own unit; `before` and `after` are means of the stretch it
+    compares with and of the recent one (shares for a category, which `detail` names). `reference_n` and `current_n`
+    count the values in each. A field is None where the method has no such thing or has not compared yet.
+    """
+
+    state: State
+    statistic: float | None = None
+    threshold: float | None = None
+    p_value: float | None = None
+    before: float | None = None
+    after: float | None = None
+    direction: Direction | None = None
+    reference_n: int = 0
+    current_n: int = 0
+    detail: str | None = None
+
+
+class Signal(NamedTuple):
+    """A reading worth acting on, and the position in the observed span at which it arose."""
+
+    index: int  # type: ignore[assignment]  # a tuple's own `index` has no use here
+    reading: Reading
+    feature: str | None = None
+
+
+class DetectorConfig(BaseModel):
+    """Common to all detectors: unknown fields are refused, values never change after construction."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: str
+
+
+C = TypeVar("C", bound=DetectorConfig)
+
+_NUMBERS = frozenset((float, int, bool))
+
+
+class ConceptDetector(ABC, Generic[C]):
+    """Watches errors (0 is right, larger is worse) and says when they have risen.
+
+    Guarantees, held by the law-suite: a value that is not a finite number (of a size up to `LARGEST_ERROR`) is refused
+    with `BadValue` and changes nothing; an error that falls is never an alarm; `observe` over a span equals
+    `observe_one` value by value; a DRIFT reading lasts one value, after which the detector starts learning what is
+    usual again; state is bounded and pickles. A fall that a detector is sure of gives one STABLE reading with
+    direction `better` and makes it learn the new, lower level in the same way.
+
+    `bounded` is True for detectors whose theory needs errors in [0, 1]; they refuse others with `BadValue`.
+
+    Subclasses set what they derive from the configuration first and call `super().__init__` last: it calls `_forget`.
+    """
+
+    bounded: ClassVar[bool] = False
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+        self.reset()
+
+    @abstractmethod
+    def _update(self, error: float) -> State:
+        """Take one usable error, count it in `_n`, and return the state after it (by `_conclude` after a change)."""
+
+    @abstractmethod
+    def _describe(self, state: State) -> Reading:
+        """Describe the present, in which no change was just found, with the evidence."""
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Make all that was learnt from values what it is before the first."""
+
+    def reset(self) -> None:
+        """Forget everything seen, as if newly made."""
+        self._state = State.WARMUP
+        self._n = 0
+        self._change: Reading | None = None
+        self._forget()
+
+    @property
+    def reading(self) -> Reading:
+        """The reading after the last value."""
+        return self._read(self._state)
+
+    def observe_one(self, error: float) -> Reading:
+        """Take one error and return the reading after it. Raises `BadValue`."""
+        self._state = self._update(self._checked((error,))[0])
+        return self._read(self._state)
+
+    def observe(self, errors: Sequence[float]) -> list[Signal]:
+        """Take a span of errors; return a signal for every DRIFT and for every entry into WARNING.
+
+        Raises `BadValue` before anything is changed if any error in the span is unusable.
+        """
+        errors = self._checked(errors)
+        signals: list[Signal] = []
+        update, last = self._update, self._state
+        for index, error in enumerate(errors):
+            state = update(error)
+            if state >= State.WARNING and (state is State.DRIFT or state is not last):
+                signals.append(Signal(index, self._read(state)))
+            last = state
+        self._state = last
+        return signals
+
+    def _conclude(self, change: Reading) -> State:
+        """Start anew after a change was found; its reading stands until the next value. Returns its state."""
+        self._n = 0
+        self._change = change
+        self._forget()
+        return change.state
+
+    def _read(self, state: State) -> Reading:
+        if self._n == 0 and self._change is not None:
+            return self._change
+        return self._describe(state)
+
+    def _checked(self, errors: Sequence[Any]) -> Sequence[float]:
+        """The errors as built-in numbers. Raises `BadValue` for the first that is not usable."""
+        if len(errors) == 0:
+            return errors
+        low, high = (0.0, 1.0) if self.bounded else (-LARGEST_ERROR, LARGEST_ERROR)
+        # The sum is there to find a NaN, which min and max can miss.
+        plain = _NUMBERS.issuperset(map(type, errors)) and low <= min(errors) and max(errors) <= high
+        if plain and not math.isnan(sum(errors)):
+            return errors
+        for index, error in enumerate(errors):
+            if not isinstance(error, (int, float)) or not low <= error <= high:
+                allowed = "0 to 1" if self.bounded else f"a finite number of at most {LARGEST_ERROR:g} in size"
+                raise BadValue(f"{type(self).__name__}: value {index} of the span is {error!r}; expected {allowed}")
+        return [float(error) for error in errors]
+
+
+class DataDetector(ABC, Generic[C]):
+    """Watches features of events against a reference window and says which of them have changed.
+
+    Takes rows, looks at its own `features`, and judges every so many events (its config says how many), so that a
+    block is handled in one vectorised pass. A missing, non-finite or wrongly typed value counts as missing and is left
+    out of the comparison; it never poisons the rest.
+
+    Guarantees, held by the law-suite: `observe` gives the same signals however a stream is cut into spans; a DRIFT
+    signal for a feature makes that feature learn a new reference from the values that follow; state is bounded and
+    pickles. Rows are kept until the next check, so they must not be changed after they were given. The false-alarm
+    probability of one check is at most `alpha` over all features together (Bonferroni).
+    """
+
+    def __init__(self, config: C, features: Sequence[str]) -> None:
+        if not features:
+            raise ValueError(f"{type(self).__name__} needs at least one feature; got none")
+        self.config = config
+        self.features = tuple(features)
+
+    @abstractmethod
+    def observe(self, rows: Sequence[Row]) -> list[Signal]:
+        """Take a span of rows; return a signal, with its feature, for every DRIFT and every entry into WARNING."""
+
+    @abstractmethod
+    def readings(self) -> dict[str, Reading]:
+        """The newest reading of each feature."""
+
+    @abstractmethod
+    def rebase(self, feature: str | None = None) -> None:
+        """Drop the reference of one feature, or of all, and learn it anew from the values that follow."""
+
+    def reset(self) -> None:
+        """Forget everything seen, as if newly made."""
+        self.rebase()

@@ -1,0 +1,1 @@
+"""Detectors on the features of events, and on predictions."""

@@ -1,0 +1,141 @@
+"""Chi-squared test of categorical features against a reference window.
+
+Source: Pearson, "On the criterion that a given system of deviations ... can be reasonably supposed to have arisen from
+random sampling", Philosophical Magazine 50 (1900); as a test of two samples, since a reference is one too: to take its
+shares for the truth would raise more false alarms than `alpha`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy import special
+
+from detectors.base import Reading, Row, State, Value
+from detectors.data.windowed import Bools, Floats, Ints, WindowedConfig, WindowedDetector, plain
+
+OTHER = "other"
+_LEAST_EXPECTED = 5.0
+_TEXT = frozenset((str, type(None)))
+
+
+class ChiSquaredConfig(WindowedConfig):
+    """Detects a change of the shares of categories. The effect is the total variation distance, from 0 to 1."""
+
+    kind: Literal["chi_squared"] = "chi_squared"
+    max_categories: int = Field(
+        50, ge=2, le=1000, description="most frequent categories of the reference told apart; the rest count as one"
+    )
+
+
+class _Comparison(NamedTuple):
+    statistic: float
+    freedom: int
+    effect: float
+
+
+class ChiSquared(WindowedDetector[ChiSquaredConfig]):
+    """Memory per feature in proportion to `reference` + `window`.
+
+    Categories outside the `max_categories` most frequent of the reference, new ones among them, count as "other", and
+    so do those of which fewer than five are expected in either sample. `statistic` is chi-squared, `threshold` its
+    critical value; there is no alarm as long as less than `min_effect` of the events would have to change category.
+    `before`, `after` and `direction` are of the category whose share changed most, which `detail` names.
+    """
+
+    def __init__(self, config: ChiSquaredConfig, features: Sequence[str]) -> None:
+        self._codes: list[dict[Any, int]] = [{} for _ in features]
+        self._reference = np.zeros((len(features), config.max_categories + 1), dtype=np.int64)
+        super().__init__(config, features)
+
+    def _slots(self) -> int:
+        return self.config.max_categories + 1
+
+    def _columns(self, block: Sequence[Row]) -> tuple[npt.NDArray[np.object_], Bools]:
+        flat = self._flat(block)
+        if not _TEXT.issuperset(map(type, flat)):
+            flat = [_category(value) for value in flat]
+        values = np.empty(len(flat), dtype=np.object_)
+        values[:] = flat
+        usable = np.fromiter((value is not None for value in flat), dtype=np.bool_, count=len(flat))
+        shape = len(block), len(self.features)
+        return values.reshape(shape).T, np.ascontiguousarray(usable.reshape(shape).T)
+
+    def _learn(self, feature: int, values: npt.NDArray[np.object_]) -> None:
+        kept = Counter(values.tolist()).most_common(self.config.max_categories)
+        self._codes[feature] = {value: code for code, (value, _) in enumerate(kept)}
+        counts = [count for _, count in kept]
+        self._reference[feature] = 0
+        self._reference[feature, : len(counts)] = counts
+        self._reference[feature, -1] = len(values) - sum(counts)
+
+    def _place(self, values: npt.NDArray[np.object_], usable: Bools) -> Ints:
+        other = self.config.max_categories
+        return np.array(
+            [[codes.get(value, other) for value in column] for codes, column in zip(self._codes, values, strict=True)],
+            dtype=np.int64,
+        )
+
+    def _pool(self, feature: int) -> tuple[Floats, Floats, Bools]:
+        """Counts in reference and window by category, the last being "other", and which kept a place of their own."""
+        before, after = self._reference[feature].astype(np.float64), self._counts[feature, :-1].astype(np.float64)
+        both = before + after
+        sizes = self.config.reference, self.config.window
+        least = _LEAST_EXPECTED * sum(sizes) / min(sizes)  # in both samples, for five expected in the smaller one
+        own = both >= least
+        own[-1] = False
+        if 0.0 < both[~own].sum() < least and own.any():
+            own[np.argmin(np.where(own, both, math.inf))] = False
+        before[-1], after[-1] = before[~own].sum(), after[~own].sum()
+        own[-1] = before[-1] + after[-1] > 0.0
+        return before, after, own
+
+    def _compare(self, feature: int) -> _Comparison:
+        before, after, own = self._pool(feature)
+        before, after = before[own], after[own]
+        n, m = self.config.reference, self.config.window
+        terms = (math.sqrt(m / n) * before - math.sqrt(n / m) * after) ** 2 / (before + after)
+        return _Comparison(float(terms.sum()), len(before) - 1, float(np.abs(before / n - after / m).sum() / 2.0))
+
+    def _judge(self, features: Ints) -> list[State]:
+        return [self._state_of(self._compare(feature)) for feature in features.tolist()]
+
+    def _state_of(self, comparison: _Comparison) -> State:
+        if comparison.freedom == 0 or comparison.effect < self.config.min_effect:
+            return State.STABLE
+        p_value = special.chdtrc(comparison.freedom, comparison.statistic)
+        if p_value <= self._share:
+            return State.DRIFT
+        return State.WARNING if self._warning_share is not None and p_value <= self._warning_share else State.STABLE
+
+    def _read(self, feature: int, state: State) -> Reading:
+        before, after, own = self._pool(feature)
+        statistic, freedom, _ = self._compare(feature)
+        shares = before / self.config.reference, after / self.config.window
+        most = int(np.argmax(np.where(own, np.abs(shares[1] - shares[0]), -1.0)))
+        names = list(self._codes[feature])
+        share_before, share_after = float(shares[0][most]), float(shares[1][most])
+        return Reading(
+            state,
+            statistic=statistic,
+            threshold=float(special.chdtri(freedom, self._share)) if freedom else None,
+            p_value=float(special.chdtrc(freedom, statistic)) if freedom else 1.0,
+            before=share_before,
+            after=share_after,
+            direction=None if state is State.STABLE else "up" if share_after > share_before else "down",
+            reference_n=self.config.reference,
+            current_n=self.config.window,
+            detail=OTHER if most == len(own) - 1 else str(names[most]),
+        )
+
+
+def _category(value: Any) -> Value:
+    """The value as a category, None if it counts as missing."""
+    category = plain(value)
+    return None if isinstance(category, float) and not math.isfinite(category) else category

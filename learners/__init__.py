@@ -1,0 +1,1 @@
+"""Models that keep learning: recipes and River pipelines behind one interface, baselines, and signed model files."""

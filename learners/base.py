@@ -1,0 +1,83 @@
+"""What every learner is: it predicts over spans of rows, learns from spans of rows with their labels, and pickles.
+
+A learner knows nothing of topics, times or offsets. What it wraps (a River model that loops, a vectorised or compiled
+one that does not) cannot be told from outside.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+Value: TypeAlias = float | int | bool | str | None
+Row: TypeAlias = Mapping[str, Value]
+Target: TypeAlias = bool | str | float
+"""A label as learners take it: bool (binary), str (multiclass) or float (regression)."""
+Output: TypeAlias = Any
+"""What a learner returns per row: P(true) in [0, 1] (binary), {class: probability} (multiclass), a float (regression).
+Binary and multiclass outputs before anything is learned are 0.5 and {}; regression gives 0.0. Rows may share one output
+object: read it, don't change it."""
+
+
+class Problem(StrEnum):
+    """What is predicted."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class Schema(NamedTuple):
+    """The features a learner may look at, in order. Anything else in a row is ignored."""
+
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+
+
+class LearnerConfig(BaseModel):
+    """Common to all learners: unknown fields are refused, values never change after construction."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+
+
+class LearnerError(Exception):
+    """A learner could not be built as configured. The message says what, what is allowed and the cure."""
+
+
+C = TypeVar("C", bound=LearnerConfig)
+
+
+class Learner(ABC, Generic[C]):
+    """Predicts and learns over spans.
+
+    Guarantees, held by the law-suite: outputs are finite and in range whatever the rows hold (missing, unseen, None,
+    extra features); `predict` changes nothing; spans equal one-by-one; the same config, seed and input give the same
+    outputs; a pickled copy continues exactly as the original; memory is bounded by the configuration.
+    `problems` are those the recipe can do; `learners.registry.build` refuses the others.
+    """
+
+    problems: ClassVar[frozenset[Problem]] = frozenset(Problem)
+
+    def __init__(self, config: C, problem: Problem, schema: Schema, seed: int = 0) -> None:
+        self.config = config
+        self.problem = problem
+        self.schema = schema
+        self.seed = seed
+
+    @abstractmethod
+    def predict(self, rows: Sequence[Row]) -> list[Output]:
+        """One output per row, in order. Changes nothing."""
+
+    @abstractmethod
+    def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
+        """Learn from rows and their labels, in order. `len(rows) == len(labels)`."""
+
+    def fresh(self, seed: int) -> Learner[C]:
+        """An untrained learner of the same recipe."""
+        return type(self)(self.config, self.problem, self.schema, seed)

@@ -1,0 +1,157 @@
+"""Any River pipeline, from its description: `{kind: river, pipeline: [{use: ..., with: {...}}, ...]}`.
+
+The pipeline is River's own and gives River's own results. Around it stands only this: features a row lacks, or holds in
+an unusable form (NaN, infinite, wrongly typed), are left out of it, and outputs are finite and in range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from river import base, compose
+
+from learners.base import Learner, LearnerConfig, LearnerError, Output, Problem, Row, Schema, Target
+from learners.prepare import usable
+from learners.recipe import untrained
+from learners.river_names import construct
+from learners.target import Coder, RawNumberCoder, coder_for
+
+
+class Step(BaseModel):
+    """One estimator of River's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    use: str = Field(description="dotted name, such as river.preprocessing.StandardScaler")
+    named: dict[str, JsonValue] = Field(
+        default_factory=dict, alias="with", description="its parameters by name; an object is a nested {use, with}"
+    )
+    args: list[JsonValue] = Field(default_factory=list, description="its unnamed parameters, where it takes such")
+
+    def spec(self) -> dict[str, Any]:
+        """As `learners.river_names.construct` takes it."""
+        return {"use": self.use, "with": self.named, "args": self.args}
+
+
+class RiverConfig(LearnerConfig):
+    """A pipeline of River estimators by name: transformers first, then one classifier or regressor."""
+
+    kind: Literal["river"] = "river"
+    pipeline: list[Step] = Field(min_length=1, description="steps in order")
+    max_classes: int = Field(100, ge=2, description="multiclass only: classes learned; labels beyond are left out")
+
+    @field_validator("pipeline")
+    @classmethod
+    def _exists(cls, steps: list[Step]) -> list[Step]:
+        """Every name and parameter is checked when the configuration is read, not when the service starts."""
+        try:
+            for index, step in enumerate(steps):
+                construct(step.spec(), Schema(), 0, f"pipeline[{index}]")
+        except LearnerError as error:
+            raise ValueError(str(error)) from error
+        return steps
+
+
+class RiverPipeline(Learner[RiverConfig]):
+    """A River pipeline behind the learner's interface.
+
+    A row that an estimator chokes on does not stop the stream: it gets the untrained output, or is not learned, and is
+    counted in `faults`, with the newest error in `last_fault`. Memory is bounded where the estimators' is.
+    """
+
+    def __init__(self, config: RiverConfig, problem: Problem, schema: Schema, seed: int = 0) -> None:
+        super().__init__(config, problem, schema, seed)
+        self.faults = 0
+        self.last_fault: str | None = None
+        self._learned = False
+        self._coder: Coder = (
+            RawNumberCoder() if problem is Problem.REGRESSION else coder_for(problem, max_classes=config.max_classes)
+        )
+        self._pipeline = self._make()
+        self._speaks = self._rehearse()
+
+    def predict(self, rows: Sequence[Row]) -> list[Output]:
+        """One output per row, in order. Changes nothing but the count of faults."""
+        if not self._learned:
+            return [untrained(self.problem)] * len(rows)
+        (numeric, categorical), decode = self.schema, self._coder.decode
+        say = getattr(self._pipeline, self._speaks)
+        vote = self._speaks == "predict_one" and self.problem is not Problem.REGRESSION
+        outputs = []
+        for row in rows:
+            try:
+                said = say(usable(row, numeric, categorical))
+                outputs.append(decode({said: 1.0} if vote else said))
+            except Exception as error:  # noqa: BLE001 - an estimator of any kind, on a row of any kind: see the class's docstring
+                self._fault(error)
+                outputs.append(untrained(self.problem))
+        return outputs
+
+    def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
+        """Learn from rows and their labels, in order."""
+        (numeric, categorical), encode = self.schema, self._coder.encode
+        learn_one = self._pipeline.learn_one
+        for row, label in zip(rows, labels, strict=True):
+            y = encode(label)
+            if y is None:
+                continue
+            try:
+                learn_one(usable(row, numeric, categorical), y)
+                self._learned = True
+            except Exception as error:  # noqa: BLE001 - as in `predict`
+                self._fault(error)
+
+    def _fault(self, error: Exception) -> None:
+        self.faults += 1
+        self.last_fault = f"{type(error).__name__}: {error}"
+
+    def _make(self) -> Any:
+        steps = [
+            construct(step.spec(), self.schema, self.seed, f"learner.pipeline[{index}]")
+            for index, step in enumerate(self.config.pipeline)
+        ]
+        for index, step in enumerate(steps[:-1]):
+            if not isinstance(step, base.Transformer):
+                name = self.config.pipeline[index].use
+                raise LearnerError(
+                    f"learner.pipeline[{index}].use: {name} is no transformer; only the last step may be"
+                )
+        last, name = steps[-1], self.config.pipeline[-1].use
+        where = f"learner.pipeline[{len(steps) - 1}].use"
+        wanted = base.Regressor if self.problem is Problem.REGRESSION else base.Classifier
+        if not isinstance(last, wanted):
+            raise LearnerError(f"{where}: {name} is no {wanted.__name__.lower()}, which {self.problem.value} needs")
+        if self.problem is Problem.MULTICLASS and not getattr(last, "_multiclass", False):
+            cure = f"{{use: river.multiclass.OneVsRestClassifier, with: {{classifier: {{use: {name}}}}}}}"
+            raise LearnerError(f"{where}: {name} tells only two classes apart; wrap it: {cure}")
+        return compose.Pipeline(*steps)
+
+    def _rehearse(self) -> str:
+        """Try a copy on made-up rows, so that steps that can't work together are refused before the stream starts.
+
+        Returns the method that gives outputs: `predict_proba_one`, or `predict_one` where there is no other.
+        """
+        trial, schema = self._make(), self.schema
+        classes: dict[Problem, tuple[Any, Any]] = {Problem.BINARY: (True, False), Problem.MULTICLASS: (0, 1)}
+        labels = classes.get(self.problem, (1.0, 2.0))
+        speaks = "predict_one" if self.problem is Problem.REGRESSION else "predict_proba_one"
+        try:
+            for turn in range(6):
+                row: dict[str, Any] = dict.fromkeys(schema.numeric, float(turn))
+                row |= dict.fromkeys(schema.categorical, "ab"[turn % 2])
+                trial.learn_one(row, labels[turn % 2])
+                try:
+                    getattr(trial, speaks)(row)
+                except NotImplementedError:
+                    speaks = "predict_one"
+                    trial.predict_one(row)
+        except Exception as error:
+            texts = f" and the texts {', '.join(schema.categorical)}" if schema.categorical else ""
+            raise LearnerError(
+                f"learner.pipeline: the steps do not work on {', '.join(schema.numeric) or 'no numbers'}{texts}: "
+                f"{type(error).__name__}: {error}. Texts need learners.ScaleAndFlag (or river.compose.Select and an "
+                f"encoder) before a step that takes numbers only; check the parameters of each step."
+            ) from error
+        return speaks

@@ -1,0 +1,303 @@
+"""Laws that every registered data detector keeps. One that is registered without a case here fails the first law."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import pickle
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from detectors.base import DataDetector, Row, Signal, State, Value
+from detectors.registry import CATEGORICAL, DATA, NUMERIC, DataConfig, build_data
+
+Draw = Callable[[random.Random, bool], Value]
+Make = Callable[[], DataDetector[Any]]
+
+SIZES: dict[str, Any] = {"reference": 200, "window": 100, "every": 20}
+FULL = 300  # reference + window: events until a feature without gaps is judged
+
+
+class Case(NamedTuple):
+    """How to draw a usual or a changed value, one that is always the same, and values that count as missing."""
+
+    draw: Draw
+    same: Value
+    missing: tuple[Any, ...]
+    wild: tuple[Value, ...]
+
+
+def number(rng: random.Random, changed: bool) -> float:
+    return rng.gauss(2.0 if changed else 0.0, 1.0)
+
+
+def letter(rng: random.Random, changed: bool) -> str:
+    return rng.choice("aab" if changed else "abbcd")
+
+
+CASES: dict[str, Case] = {
+    "ks": Case(
+        number,
+        1.5,
+        (None, math.nan, math.inf, -math.inf, "1.5", 10**400, [1.5], 1 + 2j),
+        (1e308, -1e308, 5e-324, 0, True, 2**1000),
+    ),
+    "chi_squared": Case(
+        letter,
+        "a",
+        (None, math.nan, math.inf, -math.inf, ["a"], {"a": 1}, 1 + 2j),
+        ("", "ä" * 1000, 0, True, 1e308, 10**400),
+    ),
+}
+
+INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
+    "ks": [
+        ({"reference": 99}, ("reference", "greater than or equal to 100")),
+        ({"window": 0}, ("window", "greater than or equal to 30")),
+        ({"every": 101}, ("every", "at most window=100")),
+        ({"alpha": 0}, ("alpha", "greater than 0")),
+        ({"alpha": 0.1, "warning_alpha": 0.1}, ("warning_alpha", "more than alpha=0.1")),
+        ({"min_effect": 1.0}, ("min_effect", "less than 1")),
+        ({"features": []}, ("features", "at least 1")),
+        ({"features": ["a", "a"]}, ("features", "once")),
+    ],
+    "chi_squared": [
+        ({"max_categories": 1}, ("max_categories", "greater than or equal to 2")),
+        ({"alpha": math.nan}, ("alpha", "finite")),
+        ({"window": 30.5}, ("window", "integer")),
+    ],
+}
+
+
+def build(kind: str, **options: Any) -> DataDetector[Any]:
+    adapter: TypeAdapter[Any] = TypeAdapter(DataConfig)
+    config = adapter.validate_python({"kind": kind, **SIZES, **options})
+    detector = build_data(config, ["a", "b"] if kind in NUMERIC else [], ["a", "b"] if kind in CATEGORICAL else [])
+    assert detector is not None
+    return detector
+
+
+def events(case: Case, *stretches: tuple[int, bool], seed: int = 1) -> list[Row]:
+    """Events whose feature `a` is usual or changed, stretch by stretch, and whose feature `b` is always usual."""
+    rng = random.Random(seed)
+    return [
+        {"a": case.draw(rng, changed), "b": case.draw(rng, False), "unwatched": object()}  # type: ignore[dict-item]
+        for count, changed in stretches
+        for _ in range(count)
+    ]
+
+
+def seen(signals: Sequence[Signal], start: int = 0) -> list[tuple[int, str | None, State]]:
+    return [(start + signal.index, signal.feature, signal.reading.state) for signal in signals]
+
+
+@pytest.fixture(params=CASES)
+def kind(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def case(kind: str) -> Case:
+    return CASES[kind]
+
+
+@pytest.fixture
+def make(kind: str) -> Make:
+    return lambda: build(kind, warning_alpha=0.05)
+
+
+@pytest.fixture
+def rows(case: Case) -> list[Row]:
+    """Usual, then changed, then usual again for long enough that both changes are found."""
+    return events(case, (700, False), (700, True), (700, False))
+
+
+def test_every_registered_data_detector_is_held_to_the_laws() -> None:
+    assert set(CASES) == set(INVALID) == set(DATA)
+    assert not set(NUMERIC) & set(CATEGORICAL)
+
+
+def test_a_change_is_found_in_the_feature_that_changed_and_only_there(make: Make, rows: list[Row]) -> None:
+    found = [alarm for alarm in seen(make().observe(rows)) if alarm[2] is State.DRIFT]
+    assert [feature for _, feature, _ in found] == ["a", "a"]
+    assert 700 <= found[0][0] < 800
+    assert 1400 <= found[1][0] < 1500
+
+
+def test_without_a_change_there_is_no_alarm(make: Make, case: Case) -> None:
+    signals = make().observe(events(case, (10_000, False), seed=5))
+    assert [alarm for alarm in seen(signals) if alarm[2] is State.DRIFT] == []
+
+
+def test_an_alarm_carries_its_evidence_and_makes_the_feature_learn_a_new_reference(make: Make, rows: list[Row]) -> None:
+    detector = make()
+    alarm = next(signal for signal in detector.observe(rows[:800]) if signal.reading.state is State.DRIFT)
+    reading = alarm.reading
+    assert reading.statistic is not None
+    assert reading.threshold is not None
+    assert reading.statistic >= reading.threshold
+    assert reading.p_value is not None
+    assert reading.p_value < 1e-4
+    assert reading.before != reading.after
+    assert reading.direction in {"up", "down"}
+    assert (reading.reference_n, reading.current_n) == (200, 100)
+    assert detector.readings()["b"].state in {State.STABLE, State.WARNING}
+    assert detector.readings()["a"].state is State.WARMUP
+    assert detector.readings()["a"].reference_n == 800 - 1 - alarm.index
+
+
+def test_a_drift_reading_stands_until_the_next_check(make: Make, rows: list[Row]) -> None:
+    detector = make()
+    alarm = next(signal for signal in detector.observe(rows[:800]) if signal.reading.state is State.DRIFT)
+    detector.reset()
+    detector.observe(rows[: alarm.index + 1])
+    assert detector.readings()["a"] == alarm.reading
+    detector.observe(rows[alarm.index + 1 : alarm.index + 21])
+    assert detector.readings()["a"].state is State.WARMUP
+
+
+@pytest.mark.parametrize("longest", [1, 7, 100, 5000])
+def test_signals_are_the_same_however_the_stream_is_cut(make: Make, rows: list[Row], longest: int) -> None:
+    rng, whole, cut, start, found = random.Random(longest), make(), make(), 0, []
+    while start < len(rows):
+        span = rows[start : start + rng.randint(1, longest)]
+        found += [signal._replace(index=start + signal.index) for signal in cut.observe(span)]
+        start += len(span)
+    assert found == whole.observe(rows)
+    assert found
+    assert cut.readings() == whole.readings()
+
+
+@pytest.mark.parametrize("cut", [10, 205, 655, 1111])
+def test_a_detector_pickled_at_any_moment_goes_on_identically(make: Make, rows: list[Row], cut: int) -> None:
+    detector = make()
+    rows = [{name: row[name] for name in ("a", "b")} for row in rows]
+    detector.observe(rows[:cut])
+    twin, original = pickle.loads(pickle.dumps(detector, protocol=5)), copy.deepcopy(detector)
+    assert twin.readings() == detector.readings()
+    assert twin.observe(rows[cut:]) == original.observe(rows[cut:]) == detector.observe(rows[cut:])
+    assert twin.readings() == detector.readings()
+
+
+def test_a_reset_detector_equals_a_new_one(make: Make, rows: list[Row]) -> None:
+    used, new = make(), make()
+    used.observe(rows[:1234])
+    used.reset()
+    assert used.readings() == new.readings()
+    assert used.observe(rows) == new.observe(rows)
+
+
+def test_a_rebased_feature_starts_with_the_next_row_and_the_others_go_on(make: Make, rows: list[Row]) -> None:
+    rebased, untouched = make(), make()
+    rebased.observe(rows[:690])
+    untouched.observe(rows[:690])
+    rebased.rebase("a")
+    assert rebased.readings()["a"].state is State.WARMUP
+    rebased.observe(rows[690:700])
+    assert rebased.readings()["a"].reference_n == 10
+    untouched.observe(rows[690:700])
+    assert rebased.readings()["b"] == untouched.readings()["b"]
+    after = [alarm for alarm in seen(rebased.observe(rows[700:1380])) if alarm[1:] == ("a", State.DRIFT)]
+    assert after == [], "the changed values are the feature's new reference"
+
+
+def test_rebasing_a_feature_that_is_not_watched_is_refused(make: Make) -> None:
+    with pytest.raises(ValueError, match="'x' is not watched; this detector watches a, b"):
+        make().rebase("x")
+
+
+def test_unusable_values_count_as_missing_and_leave_the_rest_alone(make: Make, case: Case, rows: list[Row]) -> None:
+    rng = random.Random(3)
+    with_bad: list[Any] = []
+    with_gaps: list[Row] = []
+    for row in rows:
+        with_bad.append(row)
+        with_gaps.append(row)
+        if rng.random() < 0.3:
+            with_bad.append({"a": rng.choice(case.missing), "b": row["b"]})
+            with_gaps.append({"b": row["b"]})
+    bad, gaps = make(), make()
+    assert bad.observe(with_bad) == gaps.observe(with_gaps)
+    assert bad.readings() == gaps.readings()
+    assert [alarm for alarm in seen(bad.observe(rows)) if alarm[2] is State.DRIFT]
+
+
+def test_a_feature_that_is_always_missing_stays_in_warm_up_and_another_is_judged(make: Make, rows: list[Row]) -> None:
+    detector = make()
+    signals = detector.observe([{"b": row["a"]} for row in rows])
+    assert {signal.feature for signal in signals} == {"b"}
+    assert detector.readings()["a"].state is State.WARMUP
+    assert detector.readings()["a"].reference_n == 0
+
+
+def test_there_is_no_alarm_during_warm_up_and_judging_begins_after_it(make: Make, case: Case) -> None:
+    detector = make()
+    assert detector.observe(events(case, (200, False), (FULL - 200 - 1, True))) == []
+    assert {reading.state for reading in detector.readings().values()} == {State.WARMUP}
+    signals = detector.observe(events(case, (20, True)))
+    assert [alarm for alarm in seen(signals) if alarm[1:] == ("a", State.DRIFT)]
+
+
+def test_values_that_stay_the_same_are_no_alarm(make: Make, case: Case) -> None:
+    detector = make()
+    assert detector.observe([{"a": case.same, "b": case.same}] * 2000) == []
+    assert detector.readings()["a"].state is State.STABLE
+    assert detector.readings()["a"].statistic == 0.0
+
+
+def test_extreme_values_give_finite_readings_and_no_alarm_of_themselves(make: Make, case: Case) -> None:
+    detector = make()
+    rng = random.Random(1)
+    signals = detector.observe([{"a": rng.choice(case.wild), "b": case.same} for _ in range(2000)])
+    assert [alarm for alarm in seen(signals) if alarm[2] is State.DRIFT] == []
+    reading = detector.readings()["a"]
+    assert reading.state is not State.WARMUP
+    assert all(math.isfinite(field) for field in reading[1:6] if isinstance(field, float))
+
+
+def test_a_change_smaller_than_the_least_effect_is_no_alarm(kind: str, rows: list[Row]) -> None:
+    detector = build(kind, min_effect=0.95)
+    assert detector.observe(rows) == []
+
+
+def test_memory_does_not_grow_with_the_stream(make: Make, case: Case) -> None:
+    detector = make()
+    detector.observe(events(case, (20_000, False)))
+    before = len(pickle.dumps(detector))
+    detector.observe(events(case, (20_000, False), seed=2))
+    assert len(pickle.dumps(detector)) <= before + 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [(kind, options, words) for kind, invalid in INVALID.items() for options, words in invalid],
+    ids=lambda value: str(value) if isinstance(value, (str, dict)) else "",
+)
+def test_wrong_parameters_are_refused_with_the_field_and_what_is_allowed(
+    kind: str, options: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        build(kind, **options)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_a_pickle_names_nothing_but_detectors_numpy_and_no_foreign_row_content(make: Make, rows: list[Row]) -> None:
+    detector = make()
+    detector.observe(rows[:1234])
+    names: set[str] = set()
+
+    class Spy(pickle._Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            names.add(module)
+            return super().find_class(module, name)
+
+    Spy(io.BytesIO(pickle.dumps(detector, protocol=5))).load()
+    foreign = {name for name in names if not name.startswith("detectors.")}
+    assert foreign <= {"numpy", "numpy._core.numeric", "numpy._core.multiarray"}

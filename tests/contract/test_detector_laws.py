@@ -1,0 +1,313 @@
+"""Laws that every registered concept detector keeps. One that is registered without a case here fails the first law."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import pickle
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from detectors.base import BadValue, ConceptDetector, Reading, Signal, State
+from detectors.registry import CONCEPT, DATA, ConceptConfig, build_concept
+
+Make = Callable[[], ConceptDetector[Any]]
+
+
+class Case(NamedTuple):
+    """A configuration to hold the laws against, and for how many errors it cannot alarm."""
+
+    options: dict[str, Any]
+    silent: int
+
+
+CASES: dict[str, list[Case]] = {
+    "adwin": [Case({}, 30), Case({"min_window": 1, "clock": 8, "warmup": 50}, 50)],
+    "ddm": [Case({}, 100), Case({"warmup": 30}, 30)],
+    "eddm": [Case({}, 30), Case({"warmup": 60, "drift_level": 0.78}, 60)],
+    "hddm_a": [Case({}, 30), Case({"drift_confidence": 1e-6}, 30)],
+    "hddm_w": [Case({}, 30), Case({"weight": 0.1}, 30)],
+    "kswin": [Case({}, 299), Case({"alpha": 0.001, "every": 5, "window": 200, "seed": 7}, 199)],
+    "page_hinkley": [Case({}, 30), Case({"threshold": 20, "warmup": 200}, 200)],
+}
+
+INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
+    "adwin": [
+        ({"delta": -5}, ("delta", "greater than 0")),
+        ({"delta": 1}, ("delta", "less than 1")),
+        ({"clock": 0}, ("clock", "greater than or equal to 1")),
+        ({"max_buckets": 1}, ("max_buckets", "greater than or equal to 2")),
+        ({"warmup": 10}, ("warmup", "at least 16", "min_window")),
+    ],
+    "ddm": [
+        ({"warmup": 29}, ("warmup", "greater than or equal to 30")),
+        ({"drift_level": math.inf}, ("drift_level", "finite")),
+        ({"warning_level": 3.0}, ("warning_level", "less than drift_level=3")),
+    ],
+    "eddm": [
+        ({"mistake": 0}, ("mistake", "greater than 0")),
+        ({"drift_level": 1}, ("drift_level", "less than 1")),
+        ({"warning_level": 0.5}, ("warning_level", "more than drift_level=0.8")),
+    ],
+    "hddm_a": [
+        ({"drift_confidence": 0}, ("drift_confidence", "greater than 0")),
+        ({"warning_confidence": 0.001}, ("warning_confidence", "more than drift_confidence=0.001")),
+    ],
+    "hddm_w": [
+        ({"weight": 1}, ("weight", "less than 1")),
+        ({"drift_confidence": 0.1}, ("warning_confidence", "more than drift_confidence=0.1")),
+    ],
+    "kswin": [
+        ({"alpha": 0}, ("alpha", "greater than 0")),
+        ({"seed": -1}, ("seed", "greater than or equal to 0")),
+        ({"window": 60}, ("window", "at least 2 x recent = 100")),
+        ({"alpha": 1e-6, "recent": 10}, ("alpha", "could never alarm", "Raise")),
+    ],
+    "page_hinkley": [
+        ({"threshold": 0}, ("threshold", "greater than 0")),
+        ({"delta": math.nan}, ("delta", "finite")),
+        ({"forgetting": 1.1}, ("forgetting", "less than or equal to 1")),
+    ],
+}
+
+
+def build(kind: str, options: dict[str, Any]) -> ConceptDetector[Any]:
+    adapter: TypeAdapter[Any] = TypeAdapter(ConceptConfig)
+    return build_concept(adapter.validate_python({"kind": kind, **options}))
+
+
+def errors(*stretches: tuple[int, float], seed: int = 1) -> list[float]:
+    """0/1 errors: so many at such a rate, one stretch after the other."""
+    rng = random.Random(seed)
+    return [float(rng.random() < rate) for count, rate in stretches for _ in range(count)]
+
+
+def drifts(signals: Sequence[Signal]) -> list[int]:
+    return [signal.index for signal in signals if signal.reading.state is State.DRIFT]
+
+
+def readings(detector: ConceptDetector[Any], stream: Sequence[float]) -> list[Reading]:
+    return [detector.observe_one(error) for error in stream]
+
+
+ALL = [(kind, case) for kind, cases in CASES.items() for case in cases]
+IDS = [f"{kind}-{position}" for kind, cases in CASES.items() for position in range(len(cases))]
+WITH_CHANGES = errors((600, 0.1), (300, 0.6), (600, 0.1), (500, 0.6))
+RISE = errors((300, 0.2), (300, 0.8), seed=3)
+USUAL = errors((500, 0.3), seed=2)
+
+
+@pytest.fixture(params=ALL, ids=IDS)
+def case(request: pytest.FixtureRequest) -> tuple[str, Case]:
+    chosen: tuple[str, Case] = request.param
+    return chosen
+
+
+@pytest.fixture
+def make(case: tuple[str, Case]) -> Make:
+    return lambda: build(case[0], case[1].options)
+
+
+def test_every_registered_concept_detector_is_held_to_the_laws() -> None:
+    assert set(CASES) == set(INVALID) == set(CONCEPT)
+    assert not set(CONCEPT) & set(DATA)
+
+
+@pytest.mark.parametrize(
+    "bad", [math.nan, math.inf, -math.inf, None, "0.1", 10**400, [0.1]], ids=lambda bad: str(bad)[:6]
+)
+def test_a_bad_value_is_refused_and_changes_nothing(make: Make, bad: Any) -> None:
+    seen, spared = make(), make()
+    seen.observe(USUAL)
+    spared.observe(USUAL)
+    with pytest.raises(BadValue, match="value 0 of the span"):
+        seen.observe_one(bad)
+    with pytest.raises(BadValue, match="value 2 of the span"):
+        seen.observe([1.0, 1.0, bad, 1.0])
+    assert seen.reading == spared.reading
+    assert readings(seen, RISE) == readings(spared, RISE)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.0001])
+def test_a_detector_for_errors_up_to_one_refuses_others_and_the_rest_take_them(make: Make, bad: float) -> None:
+    detector = make()
+    if detector.bounded:
+        with pytest.raises(BadValue, match="expected 0 to 1"):
+            detector.observe([0.0, bad])
+    else:
+        detector.observe([0.0, bad])
+        assert detector.reading.state is State.WARMUP
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [[0.0] * 3000, [1.0] * 3000, [0.3] * 3000, [0.0, 1.0] * 1500, [5e-324] * 3000],
+    ids=["right", "wrong", "fraction", "ties", "tiny"],
+)
+def test_errors_that_stay_the_same_are_no_alarm(make: Make, stream: list[float]) -> None:
+    assert drifts(make().observe(stream)) == []
+
+
+def test_extreme_values_give_finite_readings_and_leave_the_detector_working(make: Make) -> None:
+    detector = make()
+    wild = [0.0, 5e-324, 1.0, 1.0 - 1e-16, 0.0] if detector.bounded else [1e100, -1e100, 5e-324, 0.0, 1e100]
+    for reading in readings(detector, wild * 150):
+        assert all(math.isfinite(field) for field in reading[1:6] if isinstance(field, float))
+    detector.reset()
+    assert drifts(detector.observe(WITH_CHANGES))
+
+
+def test_the_same_errors_give_the_same_readings(make: Make) -> None:
+    assert readings(make(), WITH_CHANGES) == readings(make(), WITH_CHANGES)
+
+
+@pytest.mark.parametrize("longest", [1, 40, 10_000])
+def test_a_span_equals_its_errors_one_by_one(make: Make, longest: int) -> None:
+    one_by_one, spans = make(), make()
+    expected: list[tuple[int, Reading]] = []
+    last = State.WARMUP
+    for index, reading in enumerate(readings(one_by_one, WITH_CHANGES)):
+        if reading.state is State.DRIFT or (reading.state is State.WARNING and last is not State.WARNING):
+            expected.append((index, reading))
+        last = reading.state
+    rng, start, found = random.Random(longest), 0, []
+    while start < len(WITH_CHANGES):
+        span = WITH_CHANGES[start : start + rng.randint(1, longest)]
+        found += [(start + signal.index, signal.reading) for signal in spans.observe(span)]
+        start += len(span)
+    assert found == expected
+    assert expected, "the stream must hold changes, or the law says nothing"
+    assert spans.reading == one_by_one.reading
+
+
+def test_numpy_numbers_are_taken_as_the_numbers_they_are(make: Make) -> None:
+    plain, arrays = make(), make()
+    plain.observe(WITH_CHANGES)
+    arrays.observe(list(np.array(WITH_CHANGES)))
+    assert pickle.dumps(arrays) == pickle.dumps(plain)
+
+
+def test_a_detector_pickled_at_any_moment_goes_on_identically(make: Make) -> None:
+    detector = make()
+    first_drift = drifts(make().observe(WITH_CHANGES))[0]
+    for start, end in [(0, 10), (10, first_drift), (first_drift, first_drift + 1), (first_drift + 1, 1700)]:
+        detector.observe(WITH_CHANGES[start:end])
+        twin = pickle.loads(pickle.dumps(detector, protocol=5))
+        assert twin.reading == detector.reading
+        assert readings(twin, RISE) == readings(copy.deepcopy(detector), RISE)
+
+
+def test_a_reset_detector_equals_a_new_one(make: Make) -> None:
+    used, new = make(), make()
+    used.observe(WITH_CHANGES)
+    used.reset()
+    assert used.reading == new.reading == Reading(State.WARMUP)
+    assert readings(used, WITH_CHANGES) == readings(new, WITH_CHANGES)
+
+
+def test_memory_does_not_grow_with_the_stream(make: Make) -> None:
+    detector = make()
+    detector.observe(errors((20_000, 0.2)))
+    before = len(pickle.dumps(detector))
+    detector.observe(errors((20_000, 0.2), seed=2))
+    assert len(pickle.dumps(detector)) <= 1.2 * before + 100
+
+
+def test_there_is_no_alarm_during_warm_up_and_judging_begins_after_it(make: Make, case: tuple[str, Case]) -> None:
+    silent = case[1].silent
+    detector = make()
+    worst = [0.0] * (silent // 2) + [1.0] * (silent - silent // 2)
+    assert {reading.state for reading in readings(detector, worst)} == {State.WARMUP}
+    assert {reading.state for reading in readings(detector, [1.0] * 100)} != {State.WARMUP}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_error_that_falls_is_no_alarm(make: Make, seed: int) -> None:
+    signals = make().observe(errors((1000, 0.6), (1000, 0.1), seed=seed))
+    assert [index for index in drifts(signals) if index >= 1000] == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_error_rate_that_rises_from_a_tenth_to_six_tenths_is_found(make: Make, seed: int) -> None:
+    signals = make().observe(errors((1000, 0.1), (1000, 0.6), seed=seed))
+    assert [index for index in drifts(signals) if index >= 1000]
+
+
+def test_a_rise_is_found_in_fractions_of_errors_too(make: Make) -> None:
+    rng = random.Random(3)
+    stream = [rng.uniform(0.0, 0.3) for _ in range(1000)] + [rng.uniform(0.4, 1.0) for _ in range(1000)]
+    found = drifts(make().observe(stream))
+    if CONCEPT["eddm"] is type(make()):  # without mistakes it has no distances to compare, and stays in warm-up
+        stream = [float(error > 0.27) for error in stream[:1000]] + stream[1000:]
+        found = drifts(make().observe(stream))
+    assert [index for index in found if index >= 1000]
+
+
+def test_a_rise_after_a_fall_is_found(make: Make) -> None:
+    signals = make().observe(errors((600, 0.6), (1500, 0.1), (1000, 0.6)))
+    assert [index for index in drifts(signals) if index >= 2100]
+
+
+def test_an_alarm_carries_its_evidence_lasts_one_value_and_starts_anew(make: Make) -> None:
+    detector = make()
+    stream = errors((1000, 0.1), (1000, 0.6))
+    reading = next(reading for error in stream if (reading := detector.observe_one(error)).state is State.DRIFT)
+    assert detector.reading == reading
+    assert reading.direction == "worse"
+    assert reading.before is not None
+    assert reading.after is not None
+    assert reading.before < reading.after
+    assert reading.reference_n > 0
+    assert reading.current_n > 0
+    assert reading.statistic is not None
+    assert reading.threshold is not None
+    if isinstance(detector, CONCEPT["eddm"]):
+        assert reading.statistic < reading.threshold
+    else:
+        assert reading.statistic >= reading.threshold
+    assert detector.observe_one(1.0).state is State.WARMUP
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [(kind, options, words) for kind, invalid in INVALID.items() for options, words in invalid],
+    ids=lambda value: str(value) if isinstance(value, (str, dict)) else "",
+)
+def test_wrong_parameters_are_refused_with_the_field_and_what_is_allowed(
+    kind: str, options: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        build(kind, options)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", CONCEPT)
+def test_an_unknown_option_is_refused_by_name(kind: str) -> None:
+    with pytest.raises(ValidationError, match="detla"):
+        build(kind, {"detla": 0.1})
+
+
+def test_a_pickle_names_nothing_but_detectors_and_the_standard_library(make: Make) -> None:
+    detector = make()
+    detector.observe(WITH_CHANGES)
+    assert modules_named_in(pickle.dumps(detector, protocol=5)) <= {"collections", "random"}
+
+
+def modules_named_in(data: bytes) -> set[str]:
+    """Modules other than this package that a pickle takes its classes from."""
+    names: set[str] = set()
+
+    class Spy(pickle._Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            names.add(module)
+            return super().find_class(module, name)
+
+    Spy(io.BytesIO(data)).load()
+    return {name for name in names if not name.startswith("detectors.")}
