@@ -30,11 +30,7 @@ class TaskState:
     """All that a task must not lose: models, detectors, pending predictions, scores, counts and the input positions."""
 
     def __init__(self, config: Config) -> None:
-        features = config.events.features
-        schema = Schema(
-            numeric=tuple(name for name, feature in features.items() if feature.type == "number"),
-            categorical=tuple(name for name, feature in features.items() if feature.type != "number"),
-        )
+        schema = Schema(tuple(config.events.numeric), tuple(config.events.categorical))
         model = config.model
         self.judge = judge_for(
             model.problem,
@@ -133,7 +129,8 @@ class Engine:
         model, version, partition = self.config.model.name, state.version, self.partition
         audited, waiting, time = self.config.audit.features, state.pending, state.stream_time
         ahead = now + MAX_AHEAD
-        for event, output, baseline, rival in zip(events, outputs, baselines, rivals, strict=True):
+        each = zip(events, outputs, judge.answers(outputs), baselines, rivals, strict=True)
+        for event, output, (answer, probabilities), baseline, rival in each:
             if time < event.timestamp <= ahead:
                 time = event.timestamp
             waiting.add(event.id, Waiting(event.features, output, baseline, rival, version, time, event.offset))
@@ -142,8 +139,8 @@ class Engine:
                     event.id,
                     None if event.key is None else event.key.decode(errors="replace"),
                     event.time,
-                    judge.decide(output),
-                    judge.probabilities(output),
+                    answer,
+                    probabilities,
                     model,
                     version,
                     latency_ms,

@@ -1,9 +1,9 @@
 """Merging a task's two topics on record time, so that a backlog is worked off as it would have been live.
 
-A record is taken when the other topic is known to have reached its time: it has a later record in hand. While the other
-topic has nothing in hand, a record waits for it: `wait` seconds from its own arrival if the other topic is at its end on
-the broker, `PATIENCE` seconds if there is more to come from it, and not at all when the record is itself as young as
-`wait`: then the stream is live, and the order of arrival is the order of life.
+A record is taken when the other topic is known to have reached its time: it has a later record in hand. While the
+other topic has nothing in hand, a record waits for it: `wait` seconds from its own arrival if the other topic is at
+its end on the broker, `PATIENCE` seconds if there is more to come from it, and not at all when the record is itself as
+young as `wait`: then the stream is live, and the order of arrival is the order of life.
 """
 
 from __future__ import annotations

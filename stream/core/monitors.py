@@ -17,13 +17,10 @@ class Monitors:
     """Concept detectors on the champion's errors and data detectors on the features of one task."""
 
     def __init__(self, config: Config) -> None:
-        features = config.events.features
-        numeric = [name for name, feature in features.items() if feature.type == "number"]
-        categorical = [name for name, feature in features.items() if feature.type != "number"]
         self._concept: dict[str, ConceptDetector[Any]] = {c.kind: build_concept(c) for c in config.detectors.concept}
         self._data: dict[str, DataDetector[Any]] = {}
         for c in config.detectors.data:
-            detector = build_data(c, numeric, categorical)
+            detector = build_data(c, config.events.numeric, config.events.categorical)
             if detector is not None:
                 self._data[c.kind] = detector
 

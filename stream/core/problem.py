@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.stats import rankdata
@@ -21,16 +21,16 @@ SCALE_LABELS = 200
 """Labels from which the scale of a regression's errors is learned when none is configured."""
 
 
+Answer: TypeAlias = tuple[Target | None, dict[str, float] | None]
+"""A prediction and the probabilities behind it; None for those of a regression."""
+
+
 class Judge(ABC):
     """Judges outputs of one kind of problem. Holds no state but what regression needs to scale its errors."""
 
     @abstractmethod
-    def decide(self, output: Any) -> Target | None:
-        """The prediction that an output stands for; None when nothing is known yet."""
-
-    def probabilities(self, output: Any) -> dict[str, float] | None:
-        """The probabilities to publish; None for a regression."""
-        return None
+    def answers(self, outputs: Sequence[Any]) -> list[Answer]:
+        """What each output says: the prediction (None when nothing is known yet) and the probabilities to publish."""
 
     @abstractmethod
     def losses(self, outputs: Sequence[Any], labels: Sequence[Any]) -> list[float]:
@@ -54,11 +54,9 @@ class BinaryJudge(Judge):
         self.threshold = threshold
         self.absolute = absolute
 
-    def decide(self, output: float) -> bool:
-        return output >= self.threshold
-
-    def probabilities(self, output: float) -> dict[str, float]:
-        return {"true": output, "false": 1.0 - output}
+    def answers(self, outputs: Sequence[float]) -> list[Answer]:
+        threshold = self.threshold
+        return [(p >= threshold, {"true": p, "false": 1.0 - p}) for p in outputs]
 
     def losses(self, outputs: Sequence[float], labels: Sequence[bool]) -> list[float]:
         return [(p - y) * (p - y) for p, y in zip(outputs, labels, strict=True)]
@@ -94,11 +92,8 @@ class MulticlassJudge(Judge):
     def __init__(self, absolute: bool) -> None:
         self.absolute = absolute
 
-    def decide(self, output: dict[str, float]) -> str | None:
-        return max(output, key=output.__getitem__) if output else None
-
-    def probabilities(self, output: dict[str, float]) -> dict[str, float]:
-        return dict(output)
+    def answers(self, outputs: Sequence[dict[str, float]]) -> list[Answer]:
+        return [(_likeliest(out), dict(out)) for out in outputs]
 
     def losses(self, outputs: Sequence[dict[str, float]], labels: Sequence[str]) -> list[float]:
         return [
@@ -108,10 +103,10 @@ class MulticlassJudge(Judge):
     def errors(self, outputs: Sequence[dict[str, float]], labels: Sequence[str]) -> list[float]:
         if self.absolute:
             return [min(1.0, max(0.0, 1.0 - out.get(y, 0.0))) for out, y in zip(outputs, labels, strict=True)]
-        return [0.0 if self.decide(out) == y else 1.0 for out, y in zip(outputs, labels, strict=True)]
+        return [0.0 if _likeliest(out) == y else 1.0 for out, y in zip(outputs, labels, strict=True)]
 
     def scores(self, outputs: Sequence[dict[str, float]], labels: Sequence[str]) -> dict[str, float]:
-        said = [self.decide(out) for out in outputs]
+        said = [_likeliest(out) for out in outputs]
         truth = [max(out.get(y, 0.0), _CERTAIN) for out, y in zip(outputs, labels, strict=True)]
         f1 = []
         for name in sorted(set(labels)):
@@ -134,8 +129,8 @@ class RegressionJudge(Judge):
         self._seen = 0
         self._sum = 0.0
 
-    def decide(self, output: float) -> float:
-        return output
+    def answers(self, outputs: Sequence[float]) -> list[Answer]:
+        return [(out, None) for out in outputs]
 
     def losses(self, outputs: Sequence[float], labels: Sequence[float]) -> list[float]:
         return [abs(out - y) for out, y in zip(outputs, labels, strict=True)]
@@ -155,6 +150,10 @@ class RegressionJudge(Judge):
     def scores(self, outputs: Sequence[float], labels: Sequence[float]) -> dict[str, float]:
         gap = np.asarray(outputs, dtype=float) - np.asarray(labels, dtype=float)
         return {"mae": float(np.abs(gap).mean()), "rmse": float(np.sqrt((gap**2).mean()))}
+
+
+def _likeliest(output: dict[str, float]) -> str | None:
+    return max(output, key=output.__getitem__) if output else None
 
 
 def judge_for(problem: Problem, *, threshold: float, absolute: bool, error_scale: float | None) -> Judge:

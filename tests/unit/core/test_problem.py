@@ -43,8 +43,7 @@ def test_a_certain_and_wrong_prediction_has_a_finite_log_loss() -> None:
 def test_the_threshold_decides() -> None:
     judge = BinaryJudge(threshold=0.2, absolute=False)
 
-    assert judge.decide(0.2) is True
-    assert judge.decide(0.19) is False
+    assert judge.answers([0.2, 0.0]) == [(True, {"true": 0.2, "false": 0.8}), (False, {"true": 0.0, "false": 1.0})]
     assert judge.errors([0.25, 0.25], [True, False]) == [0.0, 1.0]
 
 
@@ -56,7 +55,7 @@ def test_absolute_errors_tell_how_far_from_the_truth() -> None:
 def test_a_class_never_seen_is_an_error_not_a_crash() -> None:
     judge = MulticlassJudge(absolute=False)
 
-    assert judge.decide({}) is None
+    assert judge.answers([{}]) == [(None, {})]
     assert judge.errors([{}], ["a"]) == [1.0]
     assert judge.losses([{}], ["a"]) == [1.0]
     assert judge.scores([{}, {"a": 1.0}], ["a", "a"])["accuracy"] == 0.5
