@@ -1,0 +1,185 @@
+"""The worker's dealings with the model store: a first version, promotions that the engine asks for, swaps from outside.
+
+Nothing here may stop predictions: a store that is away is tried again later, a model that is not trusted is not taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from learners.artifacts import ArtifactError
+from learners.base import Learner
+from stream.config.model import Config
+from stream.errors import StoreError
+from stream.kafka.task import Task
+from stream.records import Command, Promote, PromotionRefused, Swap
+from stream.stores.base import Champion, Loaded, StaleWriter, VersionMeta
+from stream.stores.registry import ModelStore
+from stream.stores.watch import ChampionWatcher
+from stream.telemetry import Telemetry
+from stream.web.status import Part
+
+log = structlog.get_logger()
+
+
+class Champions:
+    """Turns proposals into promotions, and changes of the champion into swap commands."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: ModelStore,
+        watcher: ChampionWatcher,
+        telemetry: Telemetry,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._name = config.model.name
+        self._recipe = config.model.learner.kind
+        self._retry = config.redis.poll_interval
+        self._store = store
+        self._watcher = watcher
+        self._telemetry = telemetry
+        self._clock = clock
+        self._newest: Loaded | None = None
+        self._serving: dict[int, Champion] = {}  # by partition
+        self._proposals: dict[int, Promote] = {}
+        self._not_before = 0.0
+
+    def part(self) -> Part:
+        """The state of the store, for /readyz."""
+        error = self._watcher.last_error
+        if self._watcher.healthy and error is None:
+            return Part("ok")
+        return Part("degraded", f"{error or 'not reached yet'}; predictions go on, swaps wait")
+
+    def opened(self, task: Task) -> Command | None:
+        """A task starts: give it the champion, or make its model the first one.
+
+        Without a store it starts with what it has.
+        """
+        self._serving.pop(task.partition, None)
+        self._proposals.pop(task.partition, None)
+        return self._align(task)
+
+    def propose(self, task: Task, promotion: Promote) -> Command | None:
+        """Carry out a promotion. None when the store is away: `command` tries again."""
+        self._proposals[task.partition] = promotion
+        return self._promote(task)
+
+    def command(self, task: Task) -> Command | None:
+        """What a task is to be told now, if anything. Costs next to nothing when nothing has changed."""
+        self._newest = self._watcher.take() or self._newest
+        newest, serving = self._newest, self._serving.get(task.partition)
+        if newest is not None and (serving is None or newest.champion.since > serving.since):
+            self._serving[task.partition] = newest.champion
+            if newest.version != task.engine.state.version:
+                self._proposals.pop(task.partition, None)
+                return self._swap(newest)
+        if self._clock() < self._not_before:
+            return None
+        if task.partition in self._proposals:
+            return self._promote(task)
+        if self._watcher.healthy and self._watcher.champion is None:
+            # The store is empty: new, or wiped while we were running.
+            self._not_before = self._clock() + self._retry
+            return self._align(task)
+        return None
+
+    def _align(self, task: Task) -> Command | None:
+        state = task.engine.state
+        try:
+            champion = self._store.champion(self._name)
+            if champion is None:
+                return self._register(task)
+            swap = None
+            if champion.version == state.version:
+                self._show(self._store.version(self._name, champion.version))
+            else:
+                swap = self._swap(self._store.load_champion(self._name, champion))
+        except StaleWriter:
+            return None  # another task was first; the watcher brings its model
+        except (StoreError, ArtifactError) as error:
+            log.error("champion_not_loaded", model=self._name, serving=state.version, error=str(error))
+            return None
+        self._serving[task.partition] = champion
+        return swap
+
+    def _swap(self, loaded: Loaded) -> Command:
+        reason = loaded.champion.reason
+        log.info("model_swapped", model=self._name, version=loaded.version, epoch=loaded.epoch, reason=reason)
+        self._telemetry.add_swap(reason)
+        self._show(loaded.meta)
+        return Swap(loaded.learner(), loaded.version, reason)
+
+    def _register(self, task: Task) -> Command:
+        """Make the model of a task the champion of a store that has none. Raises StaleWriter, StoreError."""
+        state = task.engine.state
+        reason = "restored" if state.version else "first"
+        version = self._install(task, state.champion, None, reason=reason, scores={}, labels=state.scores.labels)
+        log.info("model_registered", model=self._name, version=version, partition=task.partition, reason=reason)
+        return Swap(state.champion, version, reason)
+
+    def _promote(self, task: Task) -> Command | None:
+        promotion = self._proposals[task.partition]
+        try:
+            current = self._store.champion(self._name)
+            if current is not None and current.version != promotion.expected_version:
+                raise StaleWriter(f"version {current.version} became champion first")
+            version = self._install(
+                task,
+                promotion.learner,
+                current,
+                reason=promotion.reason,
+                scores=promotion.scores,
+                labels=promotion.labels,
+            )
+        except (StaleWriter, ArtifactError) as error:
+            del self._proposals[task.partition]
+            log.warning("promotion_refused", model=self._name, partition=task.partition, reason=str(error))
+            return PromotionRefused(str(error))
+        except StoreError as error:
+            self._not_before = self._clock() + self._retry
+            log.error(
+                "promotion_waits", model=self._name, partition=task.partition, error=str(error), retry_s=self._retry
+            )
+            return None
+        del self._proposals[task.partition]
+        log.info("promoted", model=self._name, version=version, labels=promotion.labels, **promotion.scores)
+        return Swap(promotion.learner, version, promotion.reason)
+
+    def _install(
+        self,
+        task: Task,
+        learner: Learner[Any],
+        current: Champion | None,
+        *,
+        reason: str,
+        scores: Mapping[str, float],
+        labels: int,
+    ) -> int:
+        """Publish a learner and make it the champion after `current`; its version. Raises StaleWriter, StoreError."""
+        who = f"task {task.partition}"
+        meta = VersionMeta(
+            created=self._clock(),
+            recipe=self._recipe,
+            reason=reason,
+            who=who,
+            scores=dict(scores),
+            labels=labels,
+            parent=task.engine.state.version,
+        )
+        version = self._store.publish(self._name, learner, meta=meta)
+        epoch = current.epoch if current else 0
+        champion = self._store.promote(self._name, version, expected_epoch=epoch, reason=reason, who=who)
+        self._serving[task.partition] = champion
+        self._telemetry.add_swap(reason)
+        self._show(self._store.version(self._name, version))
+        self._watcher.wake()
+        return version
+
+    def _show(self, meta: VersionMeta) -> None:
+        self._telemetry.set_model(meta.version, meta.digest, meta.recipe, meta.size)

@@ -1,0 +1,81 @@
+"""Carries out the effects that are outputs: encodes them, hands them to the outbox, counts them, logs what people act
+on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+import structlog
+
+from stream.core.engine import TaskState
+from stream.kafka.client import Outgoing
+from stream.kafka.outbox import Outbox
+from stream.records import Alert, Effect, Prediction, Promote, Rejected
+from stream.sinks.kafka import KafkaSink
+from stream.telemetry import OUTCOMES, Telemetry
+
+log = structlog.get_logger()
+
+
+class Publisher:
+    """Sends predictions, alerts and dead letters on their way."""
+
+    def __init__(self, sink: KafkaSink, outbox: Outbox, telemetry: Telemetry) -> None:
+        self._sink = sink
+        self._outbox = outbox
+        self._telemetry = telemetry
+        self._counted: dict[int, Counter[tuple[str, str]]] = {}
+
+    def publish(self, effects: Iterable[Effect]) -> list[Promote]:
+        """Send outputs; return the promotions asked for, which are not outputs."""
+        outgoing: list[Outgoing] = []
+        latencies: list[float] = []
+        promotions: list[Promote] = []
+        for effect in effects:
+            if isinstance(effect, Prediction):
+                outgoing.append(self._sink.prediction(effect))
+                latencies.append(effect.latency_ms / 1000.0)
+            elif isinstance(effect, Alert):
+                outgoing.append(self._sink.alert(effect))
+                self._telemetry.add_alerts(effect.kind)
+                log.warning("alert", **_evidence(effect))
+            elif isinstance(effect, Rejected):
+                outgoing.append(self._sink.dead_letter(effect))
+                self._telemetry.add_dead_letters(effect.reason, 1)
+                log.warning("dead_letter", reason=effect.reason, message=effect.message)
+            else:
+                promotions.append(effect)
+        self._outbox.send(outgoing)
+        if latencies:
+            self._telemetry.observe_latency(latencies)
+        return promotions
+
+    def account(self, partition: int, state: TaskState) -> None:
+        """Bring the counters up to what the task has counted."""
+        before = self._counted.get(partition, Counter())
+        for (topic, outcome), n in (state.counts - before).items():
+            if topic == "predictions":
+                self._telemetry.add_expired_predictions(n)
+            else:
+                self._telemetry.add_records(_topic(topic), outcome, n)
+        self._counted[partition] = Counter(state.counts)
+        self._telemetry.set_waiting(partition, pending=state.pending.waiting, held=state.pending.held)
+
+    def opened(self, partition: int, state: TaskState) -> None:
+        """A task starts here with counts from elsewhere, which that worker has reported."""
+        self._counted[partition] = Counter(state.counts)
+
+
+def _topic(name: str) -> Literal["events", "labels"]:
+    assert name in OUTCOMES
+    return "events" if name == "events" else "labels"
+
+
+def _evidence(alert: Alert) -> dict[str, object]:
+    """What a log line tells of an alert: everything that is known, nothing that is not."""
+    fields = ("kind", "severity", "model", "model_version", "partition", "offset", "detector", "feature", "direction")
+    numbers = ("before", "after", "statistic", "threshold", "p_value", "detail", "action")
+    return {"id": alert.id} | {n: v for n in fields + numbers if (v := getattr(alert, n)) is not None}

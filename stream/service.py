@@ -1,0 +1,74 @@
+"""Puts a service together from its configuration and runs it until it is asked to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+import structlog
+
+from stream.config.model import Config
+from stream.kafka.champions import Champions
+from stream.kafka.snapshots import Snapshots
+from stream.kafka.worker import Worker
+from stream.stores.opening import open_store, trusted_keys
+from stream.stores.watch import ChampionWatcher
+from stream.telemetry import Telemetry
+from stream.web.http import HttpServer
+
+log = structlog.get_logger()
+
+
+class Service:
+    """One worker with its HTTP server and its watch on the model store. Raises ConfigError when it cannot be built."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._stop = threading.Event()
+        self._telemetry = Telemetry(config.model.name)
+        store = open_store(config)
+        key, keys = trusted_keys(config.security)
+        self._watcher = ChampionWatcher(store, config.model.name, config.redis.poll_interval, telemetry=self._telemetry)
+        champions = Champions(config, store, self._watcher, self._telemetry)
+        self._worker = Worker(config, champions, Snapshots(config, store, key, keys), self._telemetry)
+        self._http = HttpServer(config.http.host, config.http.port, self._telemetry, self._worker.status)
+
+    def run(self) -> None:
+        """Serve until `stop` is called. Raises BrokerError when the topics are not as they must be."""
+        self._http.start()
+        self._watcher.start()
+        log.info("started", app=self.config.app, model=self.config.model.name, http_port=self.http_port)
+        try:
+            self._worker.run(self._stop)
+        finally:
+            self._watcher.stop()
+            self._http.stop()
+            log.info("stopped", app=self.config.app)
+
+    @property
+    def http_port(self) -> int:
+        """The port of /metrics, /healthz and /readyz."""
+        return self._http.port
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Finish what is begun and return from `run`. May be called from any thread or signal handler."""
+        self._stop.set()
+
+
+def stop_on_signals(service: Service) -> None:
+    """Ctrl-C and SIGTERM stop in order; a second one stops at once (what was not committed comes again)."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if service.stopping:
+            os._exit(128 + number)
+        service.stop()
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)

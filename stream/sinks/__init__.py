@@ -1,0 +1,1 @@
+"""Where outputs go, and in which form."""
