@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
@@ -16,12 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from learners.artifacts import ArtifactError
-from stream.config.load import load
-from stream.errors import ConfigError, ModelError
-from stream.stores.base import Champion, UnknownVersion, VersionMeta
-from stream.stores.opening import open_store
-from stream.stores.registry import ModelStore
+from stream.errors import ConfigError, ModelError, StoreError
+
+if TYPE_CHECKING:
+    from stream.stores.base import Champion, VersionMeta
+    from stream.stores.registry import ModelStore
 
 app = typer.Typer(help="Versions of the model, and which of them serves.", no_args_is_help=True)
 
@@ -66,7 +65,7 @@ def show(
     store, name = _open(config, model)
     champion = store.champion(name)
     if version is None and champion is None:
-        raise UnknownVersion(f"model {name} has no champion.", "Name a version; see `driftline models list`.")
+        raise StoreError(f"model {name} has no champion.", "Name a version; see `driftline models list`.")
     meta = store.version(name, version if version is not None else champion.version if champion else 0)
     known = _as_dict(meta, champion)
     if as_json:
@@ -116,11 +115,16 @@ def rollback(
 
 
 def _open(path: Path, model: str | None) -> tuple[ModelStore, str]:
+    from stream.config.load import load
+    from stream.stores.opening import open_store
+
     config = load(path)
     return open_store(config), model or config.model.name
 
 
 def _verify(store: ModelStore, name: str, version: int) -> None:
+    from learners.artifacts import ArtifactError
+
     try:
         store.load(name, version)
     except ArtifactError as error:
