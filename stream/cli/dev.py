@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from stream.cli import again
+from stream.interruption import INTERRUPTED, Interruption
 
 if TYPE_CHECKING:
     from stream.embedded.instances import Instance
 
 app = typer.Typer(help="Kafka and Redis in a box, for development.", no_args_is_help=True)
 
-_INTERRUPTED = 130
 _WATCH_SECONDS = 0.2
 _STOP_SECONDS = 45.0
 
@@ -47,7 +45,7 @@ def up(
 ) -> None:
     """Start Kafka and Redis on this machine, print their addresses, and run until Ctrl-C (or `driftline dev down`)."""
     console = Console(stderr=True)
-    with _Interruption() as interruption:
+    with Interruption() as interruption:
         try:
             if detach:
                 _up_in_background(data_dir, kafka_port, redis_port, as_json, console)
@@ -55,7 +53,7 @@ def up(
                 _up(data_dir, kafka_port, redis_port, as_json, console, interruption)
         except KeyboardInterrupt:
             console.print("Interrupted while starting; nothing is left running.")
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
 
 
 @app.command()
@@ -71,7 +69,7 @@ def down(data_dir: WhichDataDir = None) -> None:
             console.print(f"Stopped Kafka and Redis (process {instance.pid}).", highlight=False)
     except KeyboardInterrupt:
         console.print("Interrupted; what was asked to stop will stop.")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     if not found:
         console.print("Nothing is running.")
 
@@ -98,7 +96,7 @@ def _up(
     redis_port: int | None,
     as_json: bool,
     console: Console,
-    interruption: _Interruption,
+    interruption: Interruption,
 ) -> None:
     from stream.embedded.box import Box
     from stream.embedded.errors import StartError
@@ -176,33 +174,3 @@ def _show(instance: Instance) -> None:
     table.add_row("Data", instance.data_dir or "temporary, gone at the end")
     table.add_row("Process", str(instance.pid))
     Console(highlight=False, soft_wrap=True, markup=False).print(table)
-
-
-class _Interruption:
-    """Makes Ctrl-C, SIGTERM and a closed terminal one orderly end, whenever they come and however often.
-
-    While `starting`, the first of them raises KeyboardInterrupt, because starting waits in many places. Later ones, and
-    all once it is up, only set `asked`: nothing disturbs the stop that is under way.
-    """
-
-    def __init__(self) -> None:
-        self.starting = True
-        self.asked = False
-
-    def __enter__(self) -> Self:
-        self._before = {
-            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            # Once asked, this process is about to end, and one more Ctrl-C must not disturb that either.
-            signal.signal(number, signal.SIG_IGN if self.asked else handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        first, self.asked = not self.asked, True
-        if first and self.starting:
-            raise KeyboardInterrupt
