@@ -7,6 +7,7 @@ Statistics 19 (1948). Exact with ties, and equal to `scipy.stats.ks_2samp` on th
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -14,9 +15,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import Reading, Row, State
-from detectors.data.windowed import Bools, Floats, Ints, WindowedConfig, WindowedDetector
-
-_NUMERIC = frozenset((float, int, bool, type(None)))
+from detectors.data.windowed import Bools, Floats, Ints, WindowedConfig, WindowedDetector, plain
 
 
 class KsConfig(WindowedConfig):
@@ -54,12 +53,10 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
 
     def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
         flat = self._flat(block)
-        if not _NUMERIC.issuperset(map(type, flat)):
-            flat = [_number(value) for value in flat]
-        try:
-            values = np.array(flat, dtype=np.float64)
-        except OverflowError:  # an integer beyond the range of a float
-            values = np.array([_number(value) for value in flat], dtype=np.float64)
+        try:  # an array takes numbers only, where NumPy would read them out of text and pass None as NaN
+            values = np.frombuffer(array("d", flat))
+        except (TypeError, ValueError, OverflowError):
+            values = np.frombuffer(array("d", [_number(value) for value in flat]))
         usable = np.isfinite(values)
         if not usable.all():
             values[~usable] = 0.0
@@ -129,10 +126,9 @@ def _mean(values: Floats) -> float:
 
 
 def _number(value: Any) -> float:
-    """The value as a float, NaN if it is none."""
-    if not isinstance(value, (float, int)):
-        return math.nan
+    """The value as a float; NaN if it is no number or beyond the range of a float."""
+    number = plain(value)
     try:
-        return float(value)
+        return math.nan if number is None or isinstance(number, str) else float(number)
     except OverflowError:
         return math.nan

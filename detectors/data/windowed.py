@@ -7,6 +7,7 @@ come and go, when the reference is complete and when a feature is judged is sett
 from __future__ import annotations
 
 from abc import abstractmethod
+from array import array
 from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
@@ -247,4 +248,8 @@ def plain(value: Any) -> Value:
     for kind in (bool, str, int, float):
         if isinstance(value, kind):
             return value if type(value) is kind else kind(value)
-    return None
+    try:
+        number: float = array("d", (value,))[0]  # a number of another library
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number
