@@ -88,6 +88,7 @@ def configuration(learner: dict[str, Any], **overrides: Any) -> Config:
             "events": {"time": "ts", "features": {name: {"type": "number"} for name in FEATURES}},
             "model": {"learner": learner},
             "detectors": {"concept": [{"kind": "adwin"}], "data": [{"kind": "ks"}]},
+            "adaptation": {"policy": "alert_only"},  # a challenger would learn as well: twice the model, not overhead
             **overrides,
         }
     )

@@ -1,0 +1,1 @@
+"""Driftline: drift detection and online learning on Kafka streams."""

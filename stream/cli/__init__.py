@@ -9,7 +9,7 @@ from stream.errors import DriftlineError
 
 def main() -> None:
     """Run the command. A fault that a person can act on is told in one message; Ctrl-C is no fault."""
-    from stream.cli.main import app
+    from stream.cli.commands import app
 
     try:
         app()

@@ -7,7 +7,6 @@ them the challenger's mean loss must be smaller by `margin`, as a share of the c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from learners.base import Learner
@@ -20,12 +19,13 @@ CHECK_EVERY = 50
 
 
 class Win(NamedTuple):
-    """Where the challenger beat the champion: mean losses, labels it had learned from, and the labelled event."""
+    """Where the challenger beat the champion: mean losses, labels it had learned from, offset and time."""
 
     champion_loss: float
     challenger_loss: float
     labels: int
-    at: Joined
+    offset: int
+    timestamp: float
 
 
 class Challenger:
@@ -92,7 +92,7 @@ class Adaptation:
         """Forget the challenger."""
         self.challenger = None
 
-    def step(self, joined: Sequence[Joined]) -> Win | None:
+    def step(self, joined: Joined) -> Win | None:
         """Score and teach the challenger with labelled events; say when it has won.
 
         It learns from every label since its start, and is compared on the events that it has itself predicted.
@@ -101,27 +101,25 @@ class Adaptation:
         if challenger is None:
             return None
         won: Win | None = None
-        for position, (rival, ours, theirs) in enumerate(self._compared(joined, challenger)):
-            if rival:
-                challenger.record(ours, theirs)
-                if won is None and self._wins(challenger):
-                    won = Win(*challenger.means(), challenger.learned + position + 1, joined[position])
-        challenger.learner.learn([j.waiting.features for j in joined], [j.label for j in joined])
-        challenger.learned += len(joined)
+        rivals = [
+            index
+            for index, waiting in enumerate(joined.waiting)
+            if waiting.challenger is not None and waiting.offset >= challenger.first_offset
+        ]
+        labels = [joined.labels[index] for index in rivals]
+        ours = self._judge.losses([joined.waiting[index].outputs[0] for index in rivals], labels)
+        theirs = self._judge.losses([joined.waiting[index].challenger for index in rivals], labels)
+        for index, champion_loss, challenger_loss in zip(rivals, ours, theirs, strict=True):
+            challenger.record(champion_loss, challenger_loss)
+            if won is None and self._wins(challenger):
+                won = Win(*challenger.means(), challenger.learned + index + 1, *joined.place(index))
+        challenger.learner.learn([waiting.features for waiting in joined.waiting], joined.labels)
+        challenger.learned += len(joined.labels)
         if won is not None:
             challenger.proposed = True
         elif not challenger.proposed and challenger.compared >= self._max_labels:
             self.challenger = None
         return won
-
-    def _compared(self, joined: Sequence[Joined], challenger: Challenger) -> list[tuple[bool, float, float]]:
-        """For each labelled event: whether this challenger predicted it, and the losses of champion and challenger."""
-        rivals = [j.waiting.challenger is not None and j.waiting.offset >= challenger.first_offset for j in joined]
-        both = [j for j, rival in zip(joined, rivals, strict=True) if rival]
-        labels = [j.label for j in both]
-        ours = iter(self._judge.losses([j.waiting.output for j in both], labels))
-        theirs = iter(self._judge.losses([j.waiting.challenger for j in both], labels))
-        return [(True, next(ours), next(theirs)) if rival else (False, 0.0, 0.0) for rival in rivals]
 
     def _wins(self, challenger: Challenger) -> bool:
         if challenger.proposed or not challenger.full or challenger.compared % CHECK_EVERY:

@@ -103,15 +103,17 @@ class Engine:
     def _take_events(self, events: list[Event], now: float, latency_ms: float, effects: list[Effect]) -> None:
         """Predict a span of events. One that has its label already is learned from before the next is predicted."""
         pending = self.state.pending
+        knows, has_label_for = pending.knows, pending.has_label_for
         fresh: list[Event] = []
         ids: set[str] = set()
         for event in events:
-            if event.id in ids or pending.knows(event.id):
+            id_ = event.id
+            if id_ in ids or knows(id_):
                 self._count("events", "duplicate")
                 continue
             fresh.append(event)
-            ids.add(event.id)
-            if event.label is not None or pending.has_label_for(event.id):
+            ids.add(id_)
+            if event.label is not None or has_label_for(id_):
                 self._predict(fresh, now, latency_ms, effects)
                 self._learn_at_once(event, effects)
                 fresh, ids = [], set()
@@ -120,24 +122,25 @@ class Engine:
         self._reached("events", events[-1].offset)
 
     def _predict(self, events: list[Event], now: float, latency_ms: float, effects: list[Effect]) -> None:
-        state, judge = self.state, self.state.judge
+        state = self.state
         rows = [event.features for event in events]
         outputs = state.champion.predict(rows)
-        baselines = zip(*(learner.predict(rows) for _, learner in state.baselines), strict=True)
+        everyones = zip(outputs, *(learner.predict(rows) for _, learner in state.baselines), strict=True)
         challenger = state.adaptation.challenger
         rivals = challenger.learner.predict(rows) if challenger is not None else [None] * len(rows)
         model, version, partition = self.config.model.name, state.version, self.partition
-        audited, waiting, time = self.config.audit.features, state.pending, state.stream_time
+        audited, wait, time = self.config.audit.features, state.pending.add, state.stream_time
         ahead = now + MAX_AHEAD
-        each = zip(events, outputs, judge.answers(outputs), baselines, rivals, strict=True)
-        for event, output, (answer, probabilities), baseline, rival in each:
+        each = zip(events, everyones, state.judge.answers(outputs), rivals, strict=True)
+        for event, made, (answer, probabilities), rival in each:
             if time < event.timestamp <= ahead:
                 time = event.timestamp
-            waiting.add(event.id, Waiting(event.features, output, baseline, rival, version, time, event.offset))
+            features, offset, key = event.features, event.offset, event.key
+            wait(event.id, Waiting(features, made, rival, version, time, offset))
             effects.append(
                 Prediction(
                     event.id,
-                    None if event.key is None else event.key.decode(errors="replace"),
+                    None if key is None else key.decode(errors="replace"),
                     event.time,
                     answer,
                     probabilities,
@@ -145,131 +148,127 @@ class Engine:
                     version,
                     latency_ms,
                     partition,
-                    event.offset,
-                    event.features if audited else None,
+                    offset,
+                    features if audited else None,
                 )
             )
         state.stream_time = time
         self._reached("events", events[-1].offset)
         self._count("events", "predicted", len(events))
+        before = state.events.count
         state.events.note(len(events), lambda i: (events[i].offset, events[i].timestamp))
-        before = state.events.count - len(events)
         for name, signal in state.monitors.observe_rows(rows):
             if signal.reading.state is State.DRIFT:
                 event = events[signal.index]
-                effects.extend(self._drift("data_drift", name, signal, event.timestamp, event.offset, before))
+                effects.extend(self._drift("data_drift", name, signal, (event.offset, event.timestamp), before))
 
     def _learn_at_once(self, event: Event, effects: list[Effect]) -> None:
         """Join the event just predicted with the label that came with it or before it."""
         pending = self.state.pending
-        label, timestamp = event.label, event.timestamp
+        label = event.label
         if pending.has_label_for(event.id):
             early = pending.take_early(event.id)
             self._count("labels", "joined" if label is None else "duplicate")
-            if label is None:
-                label, timestamp = early.label, early.timestamp
+            label = early.label if label is None else label
         waiting = pending.join(event.id)
         if waiting is not None and label is not None:
-            self._learn([Joined(waiting, label, timestamp)], effects)
+            self._learn(Joined([waiting], [label], [self.state.stream_time]), effects)
 
     # labels
 
     def _take_labels(self, labels: list[Label], now: float, effects: list[Effect]) -> None:
         state = self.state
-        joined: list[Joined] = []
+        join = state.pending.join
+        joined = Joined([], [], [])
         time, ahead = state.stream_time, now + MAX_AHEAD
         for label in labels:
             if time < label.timestamp <= ahead:
                 time = label.timestamp
-            waiting = state.pending.join(label.id)
+            waiting = join(label.id)
             if waiting is not None:
-                joined.append(Joined(waiting, label.label, time))
+                joined.waiting.append(waiting)
+                joined.labels.append(label.label)
+                joined.times.append(time)
             elif not state.pending.hold(label, time):
                 self._count("labels", "duplicate")
         state.stream_time = time
-        self._count("labels", "joined", len(joined))
+        self._count("labels", "joined", len(joined.labels))
         self._reached("labels", labels[-1].offset)
-        if joined:
+        if joined.labels:
             self._learn(joined, effects)
 
-    def _learn(self, joined: list[Joined], effects: list[Effect]) -> None:
+    def _learn(self, joined: Joined, effects: list[Effect]) -> None:
         """Score, detect, learn and adapt, in that order, on labels that found their predictions."""
-        state = self.state
-        labels = [j.label for j in joined]
-        rows = [j.waiting.features for j in joined]
-        outputs = [(j.waiting.output, *j.waiting.baselines) for j in joined]
-        losses = [state.judge.losses(column, labels) for column in zip(*outputs, strict=True)]
-        state.scores.record([(label, *out) for label, out in zip(labels, outputs, strict=True)], losses)
-        state.labels.note(len(joined), lambda i: (joined[i].waiting.offset, joined[i].timestamp))
-
-        # Labels of another version's predictions say nothing of how this one errs.
-        own = [(i, j) for i, j in enumerate(joined) if j.waiting.version == state.version]
-        errors = state.judge.errors([j.waiting.output for _, j in own], [j.label for _, j in own])
-        skipped = len(own) - len(errors)
-        signals = [
-            (name, signal._replace(index=own[skipped + signal.index][0]))
-            for name, signal in state.monitors.observe_errors(errors)
-        ]
+        state, labels = self.state, joined.labels
+        rows = [waiting.features for waiting in joined.waiting]
+        state.scores.record(state.judge, labels, [waiting.outputs for waiting in joined.waiting])
+        before = state.labels.count
+        state.labels.note(len(labels), joined.place)
+        signals = self._errors_observed(joined)
         state.champion.learn(rows, labels)
         for _, learner in state.baselines:
             learner.learn(rows, labels)
 
         done = 0
         for name, signal in signals:
-            self._teach_challenger(joined[done : signal.index + 1], effects)
+            self._teach_challenger(joined.part(done, signal.index + 1), effects)
             done = signal.index + 1
-            self._on_concept_signal(name, signal, joined, effects)
-        self._teach_challenger(joined[done:], effects)
+            self._on_concept_signal(name, signal, joined.place(signal.index), before, effects)
+        self._teach_challenger(joined.part(done, len(labels)) if done else joined, effects)
 
-    def _on_concept_signal(self, name: str, signal: Signal, joined: list[Joined], effects: list[Effect]) -> None:
+    def _errors_observed(self, joined: Joined) -> list[tuple[str, Signal]]:
+        """Show the champion's errors to the concept detectors; their signals, at positions in `joined`.
+
+        Labels of another version's predictions say nothing of how this one errs.
+        """
+        state = self.state
+        own = [index for index, waiting in enumerate(joined.waiting) if waiting.version == state.version]
+        labels = joined.labels if len(own) == len(joined.labels) else [joined.labels[index] for index in own]
+        errors = state.judge.errors([joined.waiting[index].outputs[0] for index in own], labels)
+        skipped = len(own) - len(errors)
+        return [
+            (name, signal._replace(index=own[skipped + signal.index]))
+            for name, signal in state.monitors.observe_errors(errors)
+        ]
+
+    def _on_concept_signal(
+        self, name: str, signal: Signal, at: tuple[int, float], before: int, effects: list[Effect]
+    ) -> None:
         state, adaptation = self.state, self.state.adaptation
-        at = joined[signal.index]
         drift = signal.reading.state is State.DRIFT
         started = False
         if drift or adaptation.starts_on_warning():
-            started = adaptation.start(state.champion, state.positions.get("events", 0), at.timestamp)
+            started = adaptation.start(state.champion, state.positions.get("events", 0), at[1])
         if drift:
             action = "challenger_started" if started else "challenger_learning" if adaptation.challenger else "none"
-            before = state.labels.count - len(joined)
-            effects.extend(
-                self._drift("concept_drift", name, signal, at.timestamp, at.waiting.offset, before, action=action)
-            )
+            effects.extend(self._drift("concept_drift", name, signal, at, before, action))
 
-    def _teach_challenger(self, joined: list[Joined], effects: list[Effect]) -> None:
+    def _teach_challenger(self, joined: Joined, effects: list[Effect]) -> None:
         adaptation = self.state.adaptation
         challenger = adaptation.challenger
-        won = adaptation.step(joined) if joined else None
-        if won is not None and challenger is not None:
+        if challenger is None or not joined.labels:
+            return
+        won = adaptation.step(joined)
+        if won is not None:
             scores = {"champion_loss": won.champion_loss, "challenger_loss": won.challenger_loss}
-            at = won.at
-            effects.append(
-                Promote(
-                    challenger.learner,
-                    self.state.version,
-                    "beat_champion",
-                    scores,
-                    won.labels,
-                    at.waiting.offset,
-                    at.timestamp,
-                )
-            )
+            reason, version = "beat_champion", self.state.version
+            effects.append(Promote(challenger.learner, version, reason, scores, won.labels, won.offset, won.timestamp))
 
     # alerts and accounts
 
     def _drift(
-        self, kind: str, detector: str, signal: Signal, ts: float, offset: int, before: int, action: str = "none"
+        self, kind: str, detector: str, signal: Signal, at: tuple[int, float], before: int, action: str = "none"
     ) -> list[Effect]:
-        """The alert of a DRIFT signal, unless the same was said a short while ago. `before` is the position of the
-        observed span in its stream.
+        """The alert of a DRIFT signal at an offset and time, unless the same was said a short while ago.
+
+        `before` is how many values its stream had before the observed span.
         """
+        offset, ts = at
         if not self.state.cooldown.allows((kind, detector, signal.feature or ""), ts):
             return []
         track = self.state.labels if kind == "concept_drift" else self.state.events
-        return [
-            self._alert(
-                kind, ts, offset, action, evidence(detector, signal, track, before + signal.index + 1, (offset, ts))
-            )
-        ]
+        known = evidence(detector, signal, track, before + signal.index + 1, at)
+        return [self._alert(kind, ts, offset, action, known)]
 
     def _alert(self, kind: str, ts: float, offset: int, action: str, known: dict[str, Any]) -> Alert:
         what = (known.get("detector"), known.get("feature"), known.get("detail"))

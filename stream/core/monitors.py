@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from detectors.base import ConceptDetector, DataDetector, Reading, Signal
@@ -26,14 +26,14 @@ class Monitors:
 
     def observe_rows(self, rows: Sequence[Features]) -> list[tuple[str, Signal]]:
         """Show the features of a span to the data detectors; signals with the detector's name, in order of the rows."""
-        return _in_order((name, signal) for name, detector in self._data.items() for signal in detector.observe(rows))
+        return _in_order([(name, signal) for name, detector in self._data.items() for signal in detector.observe(rows)])
 
     def observe_errors(self, errors: Sequence[float]) -> list[tuple[str, Signal]]:
         """Show the champion's errors to the concept detectors; signals with the detector's name, in order of the
         errors.
         """
         return _in_order(
-            (name, signal) for name, detector in self._concept.items() for signal in detector.observe(errors)
+            [(name, signal) for name, detector in self._concept.items() for signal in detector.observe(errors)]
         )
 
     def reset_concept(self) -> None:
@@ -103,5 +103,5 @@ def _bounds(first: tuple[Any, Any], last: tuple[Any, Any]) -> tuple[Any, Any, An
     return first[0], last[0], first[1], last[1]
 
 
-def _in_order(signals: Iterable[tuple[str, Signal]]) -> list[tuple[str, Signal]]:
-    return sorted(signals, key=lambda named: named[1].index)
+def _in_order(signals: list[tuple[str, Signal]]) -> list[tuple[str, Signal]]:
+    return sorted(signals, key=lambda named: named[1].index) if len(signals) > 1 else signals

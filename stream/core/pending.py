@@ -16,11 +16,13 @@ from stream.records import Features, Label, Target
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """A prediction that waits for its label: what was seen, and what each model made of it."""
+    """A prediction that waits for its label: what was seen, and what each model made of it.
+
+    `outputs` are those of the champion and of the baselines, in the order of the scores' sources.
+    """
 
     features: Features
-    output: Any
-    baselines: tuple[Any, ...]
+    outputs: tuple[Any, ...]
     challenger: Any
     version: int
     timestamp: float
@@ -28,11 +30,19 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
 
 
 class Joined(NamedTuple):
-    """A label that found its prediction."""
+    """Labels that found their predictions, as columns, with the time at which each was taken."""
 
-    waiting: Waiting
-    label: Target
-    timestamp: float
+    waiting: list[Waiting]
+    labels: list[Target]
+    times: list[float]
+
+    def part(self, start: int, stop: int) -> Joined:
+        """Those from `start` up to `stop`."""
+        return Joined(self.waiting[start:stop], self.labels[start:stop], self.times[start:stop])
+
+    def place(self, index: int) -> tuple[int, float]:
+        """Offset of the event, and time of the label, of one of them."""
+        return self.waiting[index].offset, self.times[index]
 
 
 class Remembered:

@@ -15,27 +15,28 @@ class Scores:
     def __init__(self, sources: Sequence[str], window: int) -> None:
         self.sources = tuple(sources)
         self.labels = 0
-        self._window: deque[tuple[Any, ...]] = deque(maxlen=window)
+        self._window: deque[tuple[Any, tuple[Any, ...]]] = deque(maxlen=window)
         self._loss_sums = [0.0] * len(self.sources)
 
-    def record(self, label_rows: Sequence[tuple[Any, ...]], losses: Sequence[Sequence[float]]) -> None:
-        """Add joins: rows of (label, output of each source), and the losses of each source."""
-        self.labels += len(label_rows)
-        self._window.extend(label_rows)
-        for index, values in enumerate(losses):
+    def record(self, judge: Judge, labels: Sequence[Any], outputs: Sequence[tuple[Any, ...]]) -> None:
+        """Add joins: their labels, and for each the outputs of all sources."""
+        self.labels += len(labels)
+        self._window.extend(zip(labels, outputs, strict=True))
+        for index, column in enumerate(zip(*outputs, strict=True)):
             total = self._loss_sums[index]
-            for value in values:  # one by one: sum() rounds otherwise, and by how the stream is cut
-                total += value
+            for loss in judge.losses(column, labels):  # one by one: sum() rounds by how the stream is cut
+                total += loss
             self._loss_sums[index] = total
 
     def report(self, judge: Judge) -> dict[str, dict[str, float]]:
         """Windowed scores by source, and `mean_loss` over the whole stream. Empty before the first label."""
         if not self._window:
             return {}
-        labels, *outputs = zip(*self._window, strict=True)
+        labels = [label for label, _ in self._window]
+        columns = zip(*(outputs for _, outputs in self._window), strict=True)
         return {
-            source: judge.scores(values, labels) | {"mean_loss": total / self.labels}
-            for source, values, total in zip(self.sources, outputs, self._loss_sums, strict=True)
+            source: judge.scores(column, labels) | {"mean_loss": total / self.labels}
+            for source, column, total in zip(self.sources, columns, self._loss_sums, strict=True)
         }
 
 

@@ -7,7 +7,7 @@ from stream.records import Label
 
 
 def waiting(timestamp: float = 0.0, offset: int = 0) -> Waiting:
-    return Waiting({}, 0.5, (), None, 1, timestamp, offset)
+    return Waiting({}, (0.5,), None, 1, timestamp, offset)
 
 
 def label(id_: str, timestamp: float = 0.0) -> Label:
