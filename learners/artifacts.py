@@ -96,10 +96,10 @@ def seal(obj: Any, *, key: SigningKey, metadata: Mapping[str, Any], extra: Seque
     pickled = io.BytesIO()
     try:
         AllowListPickler(pickled, extra).dump(obj)
-    except Refused as refused:
+    except Exception as error:
         raise ArtifactError(
-            f"this {type(obj).__name__} cannot be stored: {refused}. Use another, or list its module as extra."
-        ) from refused
+            f"this {type(obj).__name__} cannot be stored: {error}. Use another, or list its module as extra."
+        ) from error
     raw = pickled.getbuffer()
     body = zlib.compress(raw, LEVEL)
     header = json.dumps(

@@ -22,7 +22,7 @@ from learners.target import Coder, coder_for
 class LinearConfig(RecipeConfig):
     """What linear models share."""
 
-    learning_rate: float = Field(0.02, gt=0, le=1, description="step of each label; larger follows change faster")
+    learning_rate: float = Field(0.01, gt=0, le=1, description="step of each label; larger follows change faster")
     l2: float = Field(1e-4, ge=0, le=1, description="pull of the weights towards 0 at each step")
     missing_indicator: bool = Field(True, description="learn a weight for a feature being missing")
 
@@ -40,7 +40,6 @@ class LinearRegressionConfig(LinearConfig):
     """Linear regression on a standardised target: fast and steady; sees no interplay of features."""
 
     kind: Literal["linear_regression"] = "linear_regression"
-    learning_rate: float = Field(0.01, gt=0, le=1, description="step of each label; larger follows change faster")
 
 
 C = TypeVar("C", bound=LinearConfig)

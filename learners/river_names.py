@@ -20,9 +20,12 @@ from learners.base import LearnerError, Schema
 
 PACKAGES = frozenset(
     {
+        "active",
         "anomaly",
+        "bandit",
         "cluster",
         "compose",
+        "conf",
         "covariance",
         "drift",
         "dummy",
@@ -43,6 +46,7 @@ PACKAGES = frozenset(
         "preprocessing",
         "proba",
         "rules",
+        "sketch",
         "stats",
         "tree",
         "utils",

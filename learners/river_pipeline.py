@@ -1,11 +1,12 @@
 """Any River pipeline, from its description: `{kind: river, pipeline: [{use: ..., with: {...}}, ...]}`.
 
-The pipeline is River's own and gives River's own results. Around it stands only this: features a row lacks, or holds in
+The results are those of River's own pipeline. Around it stands only this: features a row lacks, or holds in
 an unusable form (NaN, infinite, wrongly typed), are left out of it, and outputs are finite and in range.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from learners.prepare import usable
 from learners.recipe import untrained
 from learners.river_names import construct
 from learners.target import Coder, RawNumberCoder, coder_for
+from learners.unpickle import AllowListPickler
 
 
 class Step(BaseModel):
@@ -69,20 +71,27 @@ class RiverPipeline(Learner[RiverConfig]):
         self._coder: Coder = (
             RawNumberCoder() if problem is Problem.REGRESSION else coder_for(problem, max_classes=config.max_classes)
         )
-        self._pipeline = self._make()
         self._speaks = self._rehearse()
+        steps = self._make()
+        plain = all(_is_plain(step) for step in steps[:-1])
+        self._transformers = steps[:-1] if plain else []
+        self._estimator: Any = steps[-1] if plain else compose.Pipeline(*steps)
 
     def predict(self, rows: Sequence[Row]) -> list[Output]:
         """One output per row, in order. Changes nothing but the count of faults."""
         if not self._learned:
             return [untrained(self.problem)] * len(rows)
         (numeric, categorical), decode = self.schema, self._coder.decode
-        say = getattr(self._pipeline, self._speaks)
+        say = getattr(self._estimator, self._speaks)
+        transforms = [step.transform_one for step in self._transformers]
         vote = self._speaks == "predict_one" and self.problem is not Problem.REGRESSION
         outputs = []
         for row in rows:
             try:
-                said = say(usable(row, numeric, categorical))
+                x = usable(row, numeric, categorical)
+                for transform in transforms:
+                    x = transform(x)
+                said = say(x)
                 outputs.append(decode({said: 1.0} if vote else said))
             except Exception as error:  # noqa: BLE001 - an estimator of any kind, on a row of any kind: see the class's docstring
                 self._fault(error)
@@ -92,13 +101,18 @@ class RiverPipeline(Learner[RiverConfig]):
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Learn from rows and their labels, in order."""
         (numeric, categorical), encode = self.schema, self._coder.encode
-        learn_one = self._pipeline.learn_one
+        learn_one = self._estimator.learn_one
+        steps = [(step.learn_one, step.transform_one) for step in self._transformers]
         for row, label in zip(rows, labels, strict=True):
             y = encode(label)
             if y is None:
                 continue
             try:
-                learn_one(usable(row, numeric, categorical), y)
+                x = usable(row, numeric, categorical)
+                for learn_step, transform in steps:
+                    learn_step(x)
+                    x = transform(x)
+                learn_one(x, y)
                 self._learned = True
             except Exception as error:  # noqa: BLE001 - as in `predict`
                 self._fault(error)
@@ -107,7 +121,7 @@ class RiverPipeline(Learner[RiverConfig]):
         self.faults += 1
         self.last_fault = f"{type(error).__name__}: {error}"
 
-    def _make(self) -> Any:
+    def _make(self) -> list[Any]:
         steps = [
             construct(step.spec(), self.schema, self.seed, f"learner.pipeline[{index}]")
             for index, step in enumerate(self.config.pipeline)
@@ -126,14 +140,14 @@ class RiverPipeline(Learner[RiverConfig]):
         if self.problem is Problem.MULTICLASS and not getattr(last, "_multiclass", False):
             cure = f"{{use: river.multiclass.OneVsRestClassifier, with: {{classifier: {{use: {name}}}}}}}"
             raise LearnerError(f"{where}: {name} tells only two classes apart; wrap it: {cure}")
-        return compose.Pipeline(*steps)
+        return steps
 
     def _rehearse(self) -> str:
-        """Try a copy on made-up rows, so that steps that can't work together are refused before the stream starts.
+        """Try a copy on made-up rows: steps that can't work together, or be stored, are refused before anything starts.
 
         Returns the method that gives outputs: `predict_proba_one`, or `predict_one` where there is no other.
         """
-        trial, schema = self._make(), self.schema
+        trial, schema = compose.Pipeline(*self._make()), self.schema
         classes: dict[Problem, tuple[Any, Any]] = {Problem.BINARY: (True, False), Problem.MULTICLASS: (0, 1)}
         labels = classes.get(self.problem, (1.0, 2.0))
         speaks = "predict_one" if self.problem is Problem.REGRESSION else "predict_proba_one"
@@ -154,4 +168,15 @@ class RiverPipeline(Learner[RiverConfig]):
                 f"{type(error).__name__}: {error}. Texts need learners.ScaleAndFlag (or river.compose.Select and an "
                 f"encoder) before a step that takes numbers only; check the parameters of each step."
             ) from error
+        try:
+            AllowListPickler(io.BytesIO()).dump(trial)
+        except Exception as error:
+            raise LearnerError(f"learner.pipeline: it could not be stored: {error}. Use other estimators.") from error
         return speaks
+
+
+def _is_plain(step: Any) -> bool:
+    """Whether River's pipeline would only learn and transform with this step, which is quicker done directly."""
+    return not step._supervised and not isinstance(
+        step, (compose.Pipeline, compose.TransformerUnion, base.AnomalyFilter)
+    )

@@ -111,4 +111,4 @@ def test_logistic_regression_tells_categories_apart() -> None:
     rows = [{"c": "xy"[turn % 2]} for turn in range(600)]
     learner.learn(rows, [row["c"] == "x" for row in rows])
     x, y, unseen = learner.predict([{"c": "x"}, {"c": "y"}, {"c": "new"}])
-    assert x > 0.8 > unseen > 0.2 > y
+    assert x > 0.6 > unseen > 0.4 > y

@@ -180,3 +180,9 @@ def test_a_row_that_an_estimator_chokes_on_is_counted_and_does_not_stop_the_stre
     known, choked = learner.predict([{"a": 1.0, "c": "x"}, {"a": 2.0}])
     assert known > choked == 0.5
     assert (learner.faults, learner.last_fault) == (2, "KeyError: 'c'")
+
+
+def test_a_pipeline_that_could_not_be_stored_is_refused_before_the_stream_starts() -> None:
+    topics = {"use": "river.preprocessing.LDA", "with": {"n_components": 2}}
+    with pytest.raises(LearnerError, match=r"could not be stored: it names numpy\.ones"):
+        build(pipeline(topics, LOGISTIC), Problem.BINARY, SCHEMA)
