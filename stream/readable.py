@@ -61,7 +61,7 @@ def subject_of(alert: Alert) -> str:
         subject = alert.feature if alert.detail is None else f"{alert.feature}={alert.detail}"
         return f"{subject} ({alert.detector})" if alert.detector else subject
     if alert.detector is not None:
-        return f"{alert.model}'s errors ({alert.detector})"
+        return f"errors ({alert.detector})"
     return words(alert.detail or alert.model)
 
 

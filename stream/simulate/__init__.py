@@ -1,0 +1,1 @@
+"""Streams to try Driftline with: real flights, simulated payments and sensors, and their way into Kafka."""
