@@ -63,6 +63,8 @@ class Learner(ABC, Generic[C]):
     """
 
     problems: ClassVar[frozenset[Problem]] = frozenset(Problem)
+    faults: int = 0
+    """Rows it could neither predict nor learn from."""
 
     def __init__(self, config: C, problem: Problem, schema: Schema, seed: int = 0) -> None:
         self.config = config

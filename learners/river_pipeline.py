@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from river import base, compose
 
 from learners.base import Learner, LearnerConfig, LearnerError, Output, Problem, Row, Schema, Target
-from learners.prepare import usable
+from learners.prepare import all_floats, usable
 from learners.recipe import untrained
 from learners.river_names import construct
 from learners.target import Coder, RawNumberCoder, coder_for
@@ -68,6 +68,7 @@ class RiverPipeline(Learner[RiverConfig]):
         self.faults = 0
         self.last_fault: str | None = None
         self._learned = False
+        self._floats = frozenset() if schema.categorical else frozenset(schema.numeric)
         self._coder: Coder = (
             RawNumberCoder() if problem is Problem.REGRESSION else coder_for(problem, max_classes=config.max_classes)
         )
@@ -81,14 +82,14 @@ class RiverPipeline(Learner[RiverConfig]):
         """One output per row, in order. Changes nothing but the count of faults."""
         if not self._learned:
             return [untrained(self.problem)] * len(rows)
-        (numeric, categorical), decode = self.schema, self._coder.decode
+        (numeric, categorical), floats, decode = self.schema, self._floats, self._coder.decode
         say = getattr(self._estimator, self._speaks)
         transforms = [step.transform_one for step in self._transformers]
         vote = self._speaks == "predict_one" and self.problem is not Problem.REGRESSION
         outputs = []
         for row in rows:
             try:
-                x = usable(row, numeric, categorical)
+                x = row if all_floats(row, floats) else usable(row, numeric, categorical)
                 for transform in transforms:
                     x = transform(x)
                 said = say(x)
@@ -100,7 +101,7 @@ class RiverPipeline(Learner[RiverConfig]):
 
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Learn from rows and their labels, in order."""
-        (numeric, categorical), encode = self.schema, self._coder.encode
+        (numeric, categorical), floats, encode = self.schema, self._floats, self._coder.encode
         learn_one = self._estimator.learn_one
         steps = [(step.learn_one, step.transform_one) for step in self._transformers]
         for row, label in zip(rows, labels, strict=True):
@@ -108,7 +109,7 @@ class RiverPipeline(Learner[RiverConfig]):
             if y is None:
                 continue
             try:
-                x = usable(row, numeric, categorical)
+                x = row if all_floats(row, floats) else usable(row, numeric, categorical)
                 for learn_step, transform in steps:
                     learn_step(x)
                     x = transform(x)

@@ -55,6 +55,7 @@ class Telemetry:
         self._rebalances = counter("driftline_rebalances_total", "Times partitions were assigned or revoked.")
         self._pending = gauge("driftline_pending_labels", "Predictions waiting for their label.", "partition")
         self._held = gauge("driftline_held_labels", "Labels waiting for their event.", "partition")
+        self._faults = gauge("driftline_learner_faults", "Rows the serving learner could not take.", "partition")
         self._lag = gauge("driftline_lag_records", "Records of the topic not taken yet.", "topic", "partition")
         self._score = gauge(
             "driftline_score",
@@ -146,6 +147,11 @@ class Telemetry:
         with self._tables.lock:
             self._pending.set((str(partition),), pending)
             self._held.set((str(partition),), held)
+
+    def set_faults(self, partition: int, rows: int) -> None:
+        """Rows that the serving learner could neither predict nor learn from, since it began to learn."""
+        with self._lock:
+            self._faults.set((str(partition),), rows)
 
     def set_lag(self, topic: Topic, partition: int, records: int) -> None:
         """Records between the task's position and the end of the topic."""

@@ -44,8 +44,8 @@ class Snapshots:
         metadata = {"config": self._digest, "partition": task.partition, "positions": dict(state.positions)}
         try:
             self._store.save_snapshot(_name(task.partition), seal(state, key=self._key, metadata=metadata))
-        except StoreError as error:
-            log.error("snapshot_not_saved", partition=task.partition, error=error.message)
+        except (StoreError, ArtifactError) as error:
+            log.error("snapshot_not_saved", partition=task.partition, error=str(error))
         now = time.monotonic()
         self._due[task.partition] = now + max(self._interval, PATIENCE * (now - started))
 

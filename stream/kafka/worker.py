@@ -249,6 +249,7 @@ class Worker:
             state = task.engine.state
             self._telemetry.set_scores(task.partition, state.scores.report(state.judge))
             self._telemetry.set_readings(task.partition, state.monitors.readings())
+            self._telemetry.set_faults(task.partition, state.champion.faults)
             for (topic, partition), offset in task.offsets().items():
                 end = self._consumer.end(topic, partition)
                 if end is not None:
