@@ -5,11 +5,11 @@ ARG PYTHON=3.13-slim-bookworm
 
 FROM python:${PYTHON} AS build
 ARG LOCK=service
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_CACHE_DIR=/cache PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 RUN python -m venv /opt/build && python -m venv --without-pip /opt/driftline
 COPY requirements/ requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/cache \
     /opt/build/bin/pip install --require-hashes --no-deps -r requirements/build.txt \
  && /opt/build/bin/pip wheel --require-hashes --no-deps --no-build-isolation --use-pep517 \
         --wheel-dir /wheels -r requirements/${LOCK}.txt \
@@ -18,6 +18,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY stream/ stream/
 COPY detectors/ detectors/
 COPY learners/ learners/
+COPY configs/ configs/
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/build/bin/pip --python /opt/driftline/bin/python install --no-index --no-deps /dist/*.whl
 

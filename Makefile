@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile --no-deps
 LOCKED := $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 PACKAGES := stream detectors learners
-SOURCES := pyproject.toml README.md LICENSE $(shell find $(PACKAGES) -type f ! -name '*.pyc' 2>/dev/null)
+SOURCES := pyproject.toml README.md LICENSE $(wildcard configs/*.yaml) $(shell find $(PACKAGES) -type f ! -name '*.pyc' 2>/dev/null)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from stream.cli.main import app
+from stream.cli.commands import app
 from stream.config.fields import seconds
 from stream.config.load import load
 from stream.config.model import Config

@@ -58,6 +58,15 @@ def test_the_wheel_holds_every_source_file_and_nothing_else() -> None:
 
 
 @installed
+def test_the_wheel_brings_every_configuration_that_we_ship() -> None:
+    brought = {Path(str(file.locate())) for file in metadata.files("driftline") or () if file.suffix == ".yaml"}
+
+    texts = {path.name: path.read_text() for path in brought}
+
+    assert texts == {path.name: path.read_text() for path in (ROOT / "configs").glob("*.yaml")}
+
+
+@installed
 def test_the_command_is_driftline() -> None:
     (command,) = metadata.distribution("driftline").entry_points.select(group="console_scripts")
 

@@ -1,0 +1,123 @@
+"""Alerts and predictions as people read them, and what the tail refuses before it connects to anything."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from stream.cli.commands import app
+from stream.errors import ConfigError
+from stream.readable import alert_line, moment, prediction_line
+from stream.records import Alert, Prediction, Target
+
+
+def alert(**known: object) -> Alert:
+    fields: dict[str, object] = {
+        "id": "0123456789abcdef",
+        "ts": 1_371_202_200.0,
+        "kind": "data_drift",
+        "severity": "warning",
+        "model": "arrival-delay",
+        "model_version": 3,
+        "partition": 1,
+        "offset": 81920,
+    }
+    return Alert(**(fields | known))  # type: ignore[arg-type]
+
+
+def prediction(said: Target | None, probabilities: dict[str, float] | None, key: str | None = "UA1545") -> Prediction:
+    return Prediction("f1", key, 1_371_202_200.0, said, probabilities, "arrival-delay", 3, 0.42, 1, 81920)
+
+
+def test_a_drifted_feature_is_told_with_its_change_and_its_evidence() -> None:
+    line = alert_line(
+        alert(
+            detector="ks",
+            feature="temp",
+            direction="up",
+            before=36.123456,
+            after=44.0,
+            statistic=0.2123456,
+            threshold=0.187,
+            p_value=3.2e-12,
+        )
+    )
+
+    assert line.plain == (
+        "2013-06-14 09:30  warning   data drift        temp (ks)  up 36.12 -> 44  "
+        "statistic 0.2123 over 0.187, p 3e-12  arrival-delay v3, partition 1 at 81920"
+    )
+
+
+def test_a_drifted_category_is_named() -> None:
+    line = alert_line(alert(detector="chi_squared", feature="carrier", detail="MQ", before=0.07, after=0.09))
+
+    assert "carrier=MQ (chi_squared)  0.07 -> 0.09" in line.plain
+
+
+def test_a_worse_model_is_told_with_what_is_done_about_it() -> None:
+    line = alert_line(
+        alert(
+            kind="concept_drift",
+            severity="critical",
+            detector="adwin",
+            direction="worse",
+            before=0.2,
+            after=0.3,
+            action="challenger_started",
+        )
+    )
+
+    assert "critical  concept drift     errors (adwin)  worse 0.2 -> 0.3  challenger started" in line.plain
+
+
+def test_a_swap_names_both_versions() -> None:
+    line = alert_line(alert(kind="model_swap", severity="info", detail="version 2 to 3: beat_champion"))
+
+    assert "model swap        version 2 to 3: beat champion  arrival-delay v3" in line.plain
+
+
+@pytest.mark.parametrize(
+    ("said", "probabilities", "told"),
+    [
+        (True, {"true": 0.834, "false": 0.166}, "true 83%"),
+        (False, {"true": 0.25, "false": 0.75}, "false 75%"),
+        ("Not_OK", {"Not_OK": 0.6, "ok": 0.4}, "Not_OK 60%"),
+        (12.34567, None, "12.35"),
+        (None, {}, "nothing yet"),
+    ],
+)
+def test_the_answer_comes_with_its_probability_if_there_is_one(
+    said: Target | None, probabilities: dict[str, float] | None, told: str
+) -> None:
+    line = prediction_line(prediction(said, probabilities))
+
+    assert line.plain == f"2013-06-14 09:30  UA1545    f1  {told}  arrival-delay v3  0.4 ms  partition 1 at 81920"
+
+
+def test_a_prediction_without_a_key_keeps_its_columns() -> None:
+    assert prediction_line(prediction(True, None, key=None)).plain.startswith("2013-06-14 09:30  -         f1  true ")
+
+
+@pytest.mark.parametrize("seconds", [1e20, -1e20, float("nan"), float("inf")])
+def test_a_time_beyond_the_calendar_is_a_dash(seconds: float) -> None:
+    assert moment(seconds) == "-"
+
+
+@pytest.mark.parametrize("topic", ["alerts", "predictions"])
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "what to read is not said"),
+        (["--topic", "t"], "what to read is not said"),
+        (["--bootstrap", "nowhere", "--topic", "t"], "'nowhere' is not a broker address"),
+        (["-c", "service.yaml", "--topic", "t"], "-c names the broker and the topic"),
+        (["-c", "missing.yaml"], "missing.yaml: there is no such file"),
+        (["--bootstrap", "h:1", "--topic", "t", "-n", "5", "--from", "end"], "both say where to begin"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_cure(topic: str, arguments: list[str], complaint: str) -> None:
+    result = CliRunner().invoke(app, [topic, "tail", *arguments])
+
+    assert isinstance(result.exception, ConfigError)
+    assert complaint in str(result.exception)
