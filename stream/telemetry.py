@@ -150,7 +150,7 @@ class Telemetry:
 
     def set_faults(self, partition: int, rows: int) -> None:
         """Rows that the serving learner could neither predict nor learn from, since it began to learn."""
-        with self._lock:
+        with self._tables.lock:
             self._faults.set((str(partition),), rows)
 
     def set_lag(self, topic: Topic, partition: int, records: int) -> None:
