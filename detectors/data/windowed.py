@@ -157,7 +157,7 @@ class WindowedDetector(DataDetector[W]):
         self._gathered: list[list[Any]] = [[] for _ in range(n)]  # values of a reference that is not complete
         self._learnt = np.zeros(n, dtype=np.bool_)
         self._entered = np.zeros(n, dtype=np.int64)  # values that have entered the window
-        self._cells = np.zeros((n, window), dtype=np.int32)  # the window as a ring: the slot of each value
+        self._cells = np.zeros((n, window), dtype=np.int64)  # the window as a ring: where each value is counted
         self._counts = np.zeros((n, self._nowhere + 1), dtype=np.int32)
         self._states = [State.WARMUP] * n
         self._alarms: list[Reading | None] = [None] * n
@@ -169,7 +169,7 @@ class WindowedDetector(DataDetector[W]):
         self._gathered[feature] = []
         self._learnt[feature] = False
         self._entered[feature] = 0
-        self._cells[feature] = self._nowhere
+        self._cells[feature] = feature * (self._nowhere + 1) + self._nowhere
         self._counts[feature] = 0
         self._counts[feature, self._nowhere] = self.config.window
         self._states[feature] = State.WARMUP
@@ -213,17 +213,19 @@ class WindowedDetector(DataDetector[W]):
     def _enter(self, values: npt.NDArray[Any], usable: Bools) -> None:
         """Let usable values into the windows of their features, and the oldest ones out."""
         slots = self._place(values, usable)
-        entered = self._entered[:, np.newaxis]
-        cells = (entered + usable.cumsum(axis=1) - 1) % self.config.window
-        cells += np.arange(len(cells), dtype=np.int64)[:, np.newaxis] * self.config.window
-        offsets = np.arange(len(cells), dtype=np.int64)[:, np.newaxis] * (self._nowhere + 1)
-        coming, going_cells = slots[usable], cells[usable]
-        rows = np.broadcast_to(offsets, usable.shape)[usable]
+        features = np.arange(len(values), dtype=np.int64)[:, np.newaxis]
+        cells = (self._entered[:, np.newaxis] + usable.cumsum(axis=1) - 1) % self.config.window
+        cells += features * self.config.window
+        slots += features * (self._nowhere + 1)
+        if usable.all():  # as nearly always; picking by a mask takes longer than all the rest
+            coming, going, entering = slots.reshape(-1), cells.reshape(-1), values.reshape(-1)
+        else:
+            coming, going, entering = slots[usable], cells[usable], values[usable]
         counts, ring = self._counts.reshape(-1), self._cells.reshape(-1)
-        np.subtract.at(counts, ring[going_cells] + rows, _ONE)
-        np.add.at(counts, coming + rows, _ONE)
-        ring[going_cells] = coming
-        self._keep(going_cells, values[usable])
+        np.subtract.at(counts, ring[going], _ONE)
+        np.add.at(counts, coming, _ONE)
+        ring[going] = coming
+        self._keep(going, entering)
         self._entered += usable.sum(axis=1)
 
     def _reading(self, feature: int) -> Reading:

@@ -36,6 +36,10 @@ class Judge(ABC):
     def losses(self, outputs: Sequence[Any], labels: Sequence[Any]) -> list[float]:
         """Loss by which models are compared: Brier score in [0, 1] (2 for multiclass), or absolute error."""
 
+    def total_loss(self, outputs: Sequence[Any], labels: Sequence[Any]) -> float:
+        """The sum of the losses."""
+        return sum(self.losses(outputs, labels))
+
     @abstractmethod
     def errors(self, outputs: Sequence[Any], labels: Sequence[Any]) -> list[float]:
         """Errors in [0, 1] for concept detectors. May be shorter than its input while a scale is being learned: the
@@ -60,6 +64,10 @@ class BinaryJudge(Judge):
 
     def losses(self, outputs: Sequence[float], labels: Sequence[bool]) -> list[float]:
         return [(p - y) * (p - y) for p, y in zip(outputs, labels, strict=True)]
+
+    def total_loss(self, outputs: Sequence[float], labels: Sequence[bool]) -> float:
+        gaps = np.subtract(outputs, labels, dtype=float)
+        return float(gaps @ gaps)
 
     def errors(self, outputs: Sequence[float], labels: Sequence[bool]) -> list[float]:
         if self.absolute:

@@ -8,6 +8,9 @@ from typing import Any
 
 from stream.core.problem import Judge
 
+BLOCK = 500
+"""Labels whose losses are added up at once: the sums do not depend on how the stream is cut into spans."""
+
 
 class Scores:
     """Outputs of the champion and of the baselines, with their labels, over the last `window` joins."""
@@ -16,17 +19,18 @@ class Scores:
         self.sources = tuple(sources)
         self.labels = 0
         self._window: deque[tuple[Any, tuple[Any, ...]]] = deque(maxlen=window)
+        self._block: list[tuple[Any, tuple[Any, ...]]] = []
         self._loss_sums = [0.0] * len(self.sources)
 
     def record(self, judge: Judge, labels: Sequence[Any], outputs: Sequence[tuple[Any, ...]]) -> None:
         """Add joins: their labels, and for each the outputs of all sources."""
         self.labels += len(labels)
-        self._window.extend(zip(labels, outputs, strict=True))
-        for index, column in enumerate(zip(*outputs, strict=True)):
-            total = self._loss_sums[index]
-            for loss in judge.losses(column, labels):  # one by one: sum() rounds by how the stream is cut
-                total += loss
-            self._loss_sums[index] = total
+        joins = list(zip(labels, outputs, strict=True))
+        self._window.extend(joins)
+        self._block += joins
+        while len(self._block) >= BLOCK:
+            self._loss_sums = self._sums(judge, self._block[:BLOCK])
+            del self._block[:BLOCK]
 
     def report(self, judge: Judge) -> dict[str, dict[str, float]]:
         """Windowed scores by source, and `mean_loss` over the whole stream. Empty before the first label."""
@@ -34,10 +38,21 @@ class Scores:
             return {}
         labels = [label for label, _ in self._window]
         columns = zip(*(outputs for _, outputs in self._window), strict=True)
+        sums = self._sums(judge, self._block)
         return {
             source: judge.scores(column, labels) | {"mean_loss": total / self.labels}
-            for source, column, total in zip(self.sources, columns, self._loss_sums, strict=True)
+            for source, column, total in zip(self.sources, columns, sums, strict=True)
         }
+
+    def _sums(self, judge: Judge, joins: Sequence[tuple[Any, tuple[Any, ...]]]) -> list[float]:
+        """The sums of losses with those of more joins added."""
+        if not joins:
+            return self._loss_sums
+        labels = [label for label, _ in joins]
+        columns = zip(*(outputs for _, outputs in joins), strict=True)
+        return [
+            total + judge.total_loss(column, labels) for total, column in zip(self._loss_sums, columns, strict=True)
+        ]
 
 
 class Track:
