@@ -167,7 +167,7 @@ def service(learner: dict[str, Any], xs: list[dict[str, float]], ys: list[bool],
         if profile:
             text = io.StringIO()
             pstats.Stats(profiler, stream=text).sort_stats("tottime").print_stats(25)
-            Console().print(text.getvalue(), markup=False, highlight=False)
+            Console(soft_wrap=True).print(text.getvalue(), markup=False, highlight=False)
         return (len(xs) - first) / (ended - began)
 
 

@@ -23,7 +23,22 @@ MAX_CLASSES: Final = 20
 FeatureType: TypeAlias = Literal["number", "category", "boolean"]
 
 _ID_NAMES = ("id", "event_id", "eventid", "uuid", "guid", "transaction_id", "request_id", "message_id", "key")
-_TIME_NAMES = ("time", "ts", "timestamp", "event_time", "datetime", "date", "created_at", "occurred_at", "at")
+_TIME_NAMES = (
+    "time",
+    "ts",
+    "timestamp",
+    "event_time",
+    "datetime",
+    "date",
+    "created_at",
+    "occurred_at",
+    "at",
+    "time_ms",
+    "ts_ms",
+    "timestamp_ms",
+    "created_ms",
+    "created",
+)
 _LABEL_NAMES = ("label", "target", "y", "class", "outcome", "truth", "is_fraud", "fraud", "churn", "churned", "delayed")
 _LONGEST_TEXT = 64
 _LARGEST = 10**300

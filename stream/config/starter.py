@@ -50,7 +50,7 @@ def starter(guess: Guess, *, name: str, source: str, bootstrap: str | None = Non
         *_model(guess, app),
         *_detectors(guess),
         "redis:",
-        '  url: "${DRIFTLINE_REDIS:-redis://localhost:6379/0}"',
+        '  url: "${DRIFTLINE_REDIS_URL:-redis://localhost:6379/0}"',
         "",
         "# Models are signed. Put a key of at least 32 characters into this variable, the same for all workers.",
         "security:",
