@@ -1,8 +1,8 @@
 """Throughput: River's bare loop, the engine alone, and the service over a real Kafka, in one run.
 
-    python benchmarks/throughput.py                 # all of it
+    python benchmarks/throughput.py                 # all of it, some minutes
     python benchmarks/throughput.py --no-service    # without Kafka
-    python benchmarks/throughput.py --memory        # also a million events through the engine, memory at five points
+    python benchmarks/throughput.py --no-memory     # without a million events through the engine, memory at five points
     python benchmarks/throughput.py --profile       # where the service's time goes
 
 Each figure is events per second; the ratio is against River's bare predict-then-learn loop of the same model, timed
@@ -252,7 +252,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Throughput of the engine and the service against bare River.")
     parser.add_argument("--no-service", action="store_true", help="leave out what needs Kafka")
-    parser.add_argument("--memory", action="store_true", help="also measure memory")
+    parser.add_argument("--no-memory", action="store_true", help="leave out the million events")
     parser.add_argument("--memory-events", type=int, default=1_000_000)
     parser.add_argument("--profile", action="store_true", help="print where the service's time goes")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median is printed")
@@ -263,7 +263,7 @@ def main() -> None:
     for name in track(MODELS, description="throughput", console=console):
         measure(name, ways, options, table)
     console.print(table)
-    if options.memory:
+    if not options.no_memory:
         memory(console, options.memory_events)
 
 

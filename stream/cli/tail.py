@@ -30,7 +30,8 @@ NEWEST: Final = 10
 """Records shown first when nothing else is asked for."""
 
 _POLL_SECONDS = 0.5
-_QUIET_SECONDS = 5.0
+_QUIET_SECONDS = 2.0
+_ANSWER_SECONDS = 5.0
 _RETRY_SECONDS = 2.0
 
 R = TypeVar("R")
@@ -157,7 +158,7 @@ class _Tail:
                 self._said = ""
                 quiet_since = time.monotonic()
         try:
-            reader.ends(timeout=_QUIET_SECONDS)
+            reader.ends(timeout=_ANSWER_SECONDS)
             if self._said:
                 self._say(f"Kafka at {self._kafka.bootstrap_servers} is back.")
                 self._said = ""

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import structlog
 from kafka import AsyncConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata, TopicPartition
@@ -14,6 +15,8 @@ from stream.config.model import Config, KafkaConfig
 from stream.config.secrets import secret
 from stream.errors import BrokerError
 from stream.kafka.reach import require_listener
+
+log = structlog.get_logger()
 
 BOOTSTRAP_TIMEOUT_MS = 5000
 PRODUCER_MAX_BYTES = 1_000_000
@@ -36,10 +39,10 @@ class Owner(Protocol):
         """Partitions are ours from now on. Must return at once."""
 
     def revoking(self, partitions: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
-        """Partitions are about to go: finish their outputs and say which offsets to commit."""
+        """Partitions are about to go: finish their outputs and say which offsets to commit. Raises BrokerError."""
 
-    def revoked(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Partitions are gone (their offsets are committed, if that was possible)."""
+    def revoked(self, partitions: Iterable[tuple[str, int]], *, committed: bool) -> None:
+        """Partitions are gone; `committed` tells whether all that was done on them is."""
 
 
 def connection(config: KafkaConfig) -> dict[str, Any]:
@@ -103,12 +106,24 @@ class Consumer:
         """Records that have come, by (topic, partition), waiting at most `timeout` seconds. Joins and leaves on the
         way.
         """
+        self._finish_join()
         try:
             return {
                 (tp.topic, tp.partition): records for tp, records in self._consumer.poll(int(timeout * 1000)).items()
             }
         except kafka_errors.KafkaError as error:
             raise BrokerError(f"reading from Kafka failed: {error}") from error
+
+    def _finish_join(self) -> None:
+        """Have the client await a join that it began and forgot.
+
+        It begins one when a topic's partitions become known or change, and holds that reason for gone as soon as the
+        new assignment is worked out. When the poll in which it began ends before the join does, no later poll looks
+        at the outcome: the member stays in the group, with partitions that it does not read.
+        """
+        coordinator = self._consumer._coordinator
+        if coordinator is not None and coordinator.rejoining and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
 
     def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Commit the next offset to read of each partition. Raises `BrokerError`; the caller commits again later."""
@@ -207,16 +222,21 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         partitions = _pairs(revoked)
         if not partitions:
             return
-        offsets = self._owner.revoking(partitions)
-        if offsets:
-            await self._consumer.commit_async(_offsets(offsets))
-        self._owner.revoked(partitions)
+        committed = False
+        try:
+            offsets = self._owner.revoking(partitions)
+            if offsets:
+                await self._consumer.commit_async(_offsets(offsets))
+            committed = True
+        except (BrokerError, kafka_errors.KafkaError) as error:
+            log.warning("not_committed_before_rebalance", error=str(error))
+        self._owner.revoked(partitions, committed=committed)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._owner.assigned(_pairs(assigned))
 
     async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        self._owner.revoked(_pairs(lost))
+        self._owner.revoked(_pairs(lost), committed=False)
 
 
 def _pairs(partitions: Iterable[TopicPartition]) -> Sequence[tuple[str, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stream.errors import BrokerError
 from stream.kafka.client import Outgoing, Producer
@@ -12,11 +12,13 @@ from stream.kafka.client import Outgoing, Producer
 class Outbox:
     """Produces records and keeps those that failed, so that `settle` can send them again.
 
-    Offsets may be committed after `settle` has returned, never before.
+    Offsets may be committed after `settle` has returned, never before. `connect` makes a producer and raises
+    `BrokerError` when it cannot; the first one is made here.
     """
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
+    def __init__(self, connect: Callable[[], Producer]) -> None:
+        self._connect = connect
+        self._producer = connect()
         self._failed: deque[tuple[Outgoing, BaseException]] = deque()  # filled from the producer's thread
         self.unsettled = 0
 
@@ -30,8 +32,8 @@ class Outbox:
         """Return when everything sent so far is acknowledged. Raises `BrokerError` when something is not; call again
         then.
         """
-        for _ in range(len(self._failed)):
-            self._send(self._failed.popleft()[0])
+        if self._failed:
+            self._send_again()
         self._producer.flush(timeout)
         if self._failed:
             record, error = self._failed[0]
@@ -39,6 +41,18 @@ class Outbox:
                 f"topic {record.topic}: the broker did not take {len(self._failed)} outputs: {error}"
             ) from error
         self.unsettled = 0
+
+    def close(self) -> None:
+        """Stop. What is not acknowledged by now may never be."""
+        self._producer.close()
+
+    def _send_again(self) -> None:
+        """Send what failed, by a new producer: an idempotent one that had a record refused refuses all that follow."""
+        fresh = self._connect()
+        self._producer.close()  # what it still held joins what failed
+        self._producer = fresh
+        for _ in range(len(self._failed)):
+            self._send(self._failed.popleft()[0])
 
     def _send(self, record: Outgoing) -> None:
         self._producer.send(record, lambda error: self._failed.append((record, error)))

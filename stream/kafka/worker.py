@@ -41,6 +41,8 @@ log = structlog.get_logger()
 IDLE_POLL = 0.1
 REPORT_INTERVAL = 1.0
 SETTLE_TIMEOUT = 15.0
+RETRY_INTERVAL = 1.0
+"""Time between two tries to settle and commit while that fails, in seconds."""
 BUSY = 0.25
 """Longest stretch of spans between two polls, in seconds."""
 
@@ -70,11 +72,11 @@ class Worker:
 
         Waits for a broker for as long as it takes. Raises BrokerError when the topics are not as they must be.
         """
-        producer = self._connect(lambda: Producer(self._config.kafka), stop)
-        if producer is None:
+        outbox = self._connect(lambda: Outbox(lambda: Producer(self._config.kafka)), stop)
+        if outbox is None:
             return
         try:
-            self._outbox = Outbox(producer)
+            self._outbox = outbox
             self._publisher = Publisher(KafkaSink(self._config), self._outbox, self._telemetry)
             with closing(admin(self._config.kafka)) as client:
                 check_topics(client, self._config.topics)
@@ -87,7 +89,7 @@ class Worker:
                 self._turn()
             self._leave()
         finally:
-            producer.close()
+            outbox.close()
 
     def status(self) -> Status:
         """How the worker is doing, for /healthz and /readyz."""
@@ -113,11 +115,15 @@ class Worker:
             return {}
         return self._uncommitted()
 
-    def revoked(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Save the tasks that go. They are kept until the new assignment is known: most come straight back."""
+    def revoked(self, partitions: Iterable[tuple[str, int]], *, committed: bool) -> None:
+        """Save the tasks that go. They are kept until the new assignment is known: most come straight back.
+
+        A task that is ahead of its committed offsets is not saved: who takes up the partition from there has to make
+        those outputs again, and a snapshot that knows their events would hold them for duplicates.
+        """
         for partition in {partition for _, partition in partitions}:
             task = self._tasks.pop(partition, None)
-            if task is not None:
+            if task is not None and committed:
                 self._snapshots.save(task)
                 self._parked[partition] = task
         self._committed.clear()
@@ -140,7 +146,7 @@ class Worker:
             self._work()
             for task in self._tasks.values():
                 self._tell(task, self._champions.command(task))
-        if self._due(self._committed_at, self._config.runtime.commit_interval):
+        if self._due(self._committed_at, self._commit_interval):
             self._commit()
         if self._due(self._reported_at, REPORT_INTERVAL):
             self._report()
@@ -182,12 +188,17 @@ class Worker:
             for topic in resume:
                 self._consumer.resume(topic, task.partition)
 
+    @property
+    def _commit_interval(self) -> float:
+        interval = self._config.runtime.commit_interval
+        return max(interval, RETRY_INTERVAL) if self._trouble else interval
+
     def _poll_timeout(self) -> float:
         if self._backlog:
             return 0.0
         waits = [wait for task in self._tasks.values() if (wait := task.wake_in()) is not None]
         if self._uncommitted():
-            waits.append(self._committed_at + self._config.runtime.commit_interval - time.monotonic())
+            waits.append(self._committed_at + self._commit_interval - time.monotonic())
         return min(max(0.001, min(waits, default=IDLE_POLL)), IDLE_POLL)
 
     # tasks
@@ -234,10 +245,14 @@ class Worker:
             self._snapshots.save_if_due(task)
 
     def _leave(self) -> None:
-        """Stop in order: what was processed is settled and committed, tasks are saved, the group is told."""
+        """Stop in order: what was processed is settled and committed, tasks are saved, the group is told.
+
+        What could not be committed is not saved either (see `revoked`).
+        """
         self._commit()
         for task in self._tasks.values():
-            self._snapshots.save(task)
+            if not self._trouble:
+                self._snapshots.save(task)
         self._tasks.clear()
         self._consumer.close()
 

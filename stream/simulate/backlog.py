@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
+import structlog
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
@@ -15,6 +17,8 @@ from stream.config.model import Config
 from stream.errors import BrokerError
 from stream.kafka.client import admin
 from stream.simulate.wire import Message
+
+log = structlog.get_logger()
 
 _LOOK_SECONDS = 0.25
 _LOOKS_PER_BACKLOG = 4
@@ -31,7 +35,7 @@ def held_back(messages: Iterable[Message], config: Config, most: int, stop: thre
     """
     with closing(admin(config.kafka)) as client:
         group = _Group(client, config)
-        since, looked = 0, time.monotonic()
+        since, looked = 0, -math.inf
         for message in messages:
             if since * _LOOKS_PER_BACKLOG >= most or time.monotonic() - looked > _LOOK_SECONDS:
                 while group.behind() > most and not stop.wait(_WAIT_SECONDS):
@@ -47,7 +51,7 @@ class _Group:
     def __init__(self, client: KafkaAdminClient, config: Config) -> None:
         self._client = client
         self._name = config.group
-        self._behind = 0
+        self._done: dict[TopicPartition, int] = {}
         names = [topic for topic in (config.topics.events, config.topics.labels) if topic]
         try:
             self._partitions = [
@@ -56,6 +60,7 @@ class _Group:
                 for partition in topic["partitions"]
             ]
             self._begins = self._bounds(_EARLIEST)
+            self._ends = self._bounds(_LATEST)
         except KafkaError as error:
             raise BrokerError(
                 f"Kafka at {config.kafka.bootstrap_servers} did not say how far group {self._name} is: {error}"
@@ -64,13 +69,12 @@ class _Group:
     def behind(self) -> int:
         """Records that are not committed yet."""
         try:
-            ends = self._bounds(_LATEST)
+            self._ends = self._bounds(_LATEST)
             committed = self._client.list_group_offsets({self._name: self._partitions})[self._name]
-        except KafkaError:
-            return self._behind
-        done = {partition: offset.offset for partition, offset in committed.items()}  # -1 where there is none
-        self._behind = sum(end - max(self._begins[tp], done.get(tp, -1)) for tp, end in ends.items())
-        return self._behind
+            self._done = {partition: offset.offset for partition, offset in committed.items()}  # -1 where there is none
+        except KafkaError as error:
+            log.debug("backlog_unknown", group=self._name, error=str(error))  # what was known last counts
+        return sum(end - max(self._begins[tp], self._done.get(tp, -1)) for tp, end in self._ends.items())
 
     def _bounds(self, which: int) -> dict[TopicPartition, int]:
         found = self._client.list_partition_offsets(dict.fromkeys(self._partitions, which))
