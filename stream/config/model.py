@@ -167,7 +167,9 @@ class MergeConfig(Section):
         0.0, ge=0, description="records this close in time may be taken as one span, events first; more is faster"
     )
     wait: Duration = Field(
-        0.25, ge=0, description="longest time a record waits for the other topic when that is silent"
+        1.0,
+        ge=0,
+        description="longest time a record waits for the other topic when that is silent; one younger goes at once",
     )
     max_buffered: int = Field(20_000, ge=100, description="records of one partition held before it is paused")
 
