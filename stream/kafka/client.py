@@ -82,6 +82,7 @@ class Consumer:
     def __init__(self, config: Config, owner: Owner) -> None:
         kafka = config.kafka
         self._owner = owner
+        self._address = kafka.bootstrap_servers
         self._consumer = _connect(
             lambda: KafkaConsumer(
                 **connection(kafka),
@@ -125,10 +126,12 @@ class Consumer:
         if coordinator is not None and coordinator.rejoining and not coordinator.need_rejoin():
             coordinator.request_rejoin()
 
-    def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Commit the next offset to read of each partition. Raises `BrokerError`; the caller commits again later."""
+    def commit(self, offsets: Mapping[tuple[str, int], int], timeout: float) -> None:
+        """Commit the next offset to read of each partition, waiting at most `timeout` seconds. Raises `BrokerError`;
+        the caller commits again later.
+        """
         try:
-            self._consumer.commit(_offsets(offsets), timeout_ms=10_000)
+            self._consumer.commit(_offsets(offsets), timeout_ms=int(timeout * 1000))
         except kafka_errors.KafkaError as error:
             raise BrokerError(f"committing offsets failed: {error}") from error
 
@@ -145,6 +148,16 @@ class Consumer:
         offset: int | None = self._consumer.highwater(TopicPartition(topic, partition))
         return offset
 
+    def ping(self, timeout: float) -> None:
+        """Return when the leader of an assigned partition has answered; at once when none is assigned. Raises
+        `BrokerError` after `timeout` seconds.
+        """
+        assigned = list(self._consumer.assignment())[:1]
+        try:
+            self._consumer.end_offsets(assigned, timeout_ms=int(timeout * 1000))
+        except kafka_errors.KafkaError as error:
+            raise BrokerError(f"no Kafka broker answers at {self._address}: {error}") from error
+
     def at_end(self, topic: str, partition: int) -> bool:
         """Whether everything that the partition held at the last fetch has been polled."""
         tp = TopicPartition(topic, partition)
@@ -154,6 +167,12 @@ class Consumer:
         except kafka_errors.KafkaError:
             return False
 
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Read on from an offset. A partition that is no longer ours stays as it is."""
+        tp = TopicPartition(topic, partition)
+        if tp in self._consumer.assignment():
+            self._consumer.seek(tp, offset)
+
     def pause(self, topic: str, partition: int) -> None:
         """Take no more records of a partition for now."""
         self._consumer.pause(TopicPartition(topic, partition))
@@ -162,9 +181,9 @@ class Consumer:
         """Take records of a partition again."""
         self._consumer.resume(TopicPartition(topic, partition))
 
-    def close(self) -> None:
-        """Leave the group."""
-        self._consumer.close(autocommit=False, timeout_ms=5000)
+    def close(self, timeout: float) -> None:
+        """Leave the group, within `timeout` seconds."""
+        self._consumer.close(autocommit=False, timeout_ms=int(timeout * 1000))
 
 
 class Producer:
@@ -204,9 +223,9 @@ class Producer:
         except kafka_errors.KafkaError as error:
             raise BrokerError(f"Kafka did not acknowledge outputs within {timeout:g} s: {error}") from error
 
-    def close(self) -> None:
-        """Stop."""
-        self._producer.close(timeout=5)
+    def close(self, timeout: float) -> None:
+        """Stop within `timeout` seconds."""
+        self._producer.close(timeout=timeout)
 
 
 class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]

@@ -42,14 +42,14 @@ class Outbox:
             ) from error
         self.unsettled = 0
 
-    def close(self) -> None:
-        """Stop. What is not acknowledged by now may never be."""
-        self._producer.close()
+    def close(self, timeout: float) -> None:
+        """Stop within `timeout` seconds. What is not acknowledged by then may never be."""
+        self._producer.close(timeout)
 
     def _send_again(self) -> None:
         """Send what failed, by a new producer: an idempotent one that had a record refused refuses all that follow."""
         fresh = self._connect()
-        self._producer.close()  # what it still held joins what failed
+        self._producer.close(0.0)  # what it still held joins what failed
         self._producer = fresh
         for _ in range(len(self._failed)):
             self._send(self._failed.popleft()[0])

@@ -13,11 +13,12 @@ A failure before 5 leaves the offsets where they were: the same records come aga
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from threading import Event as Flag
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
 
@@ -41,6 +42,11 @@ log = structlog.get_logger()
 IDLE_POLL = 0.1
 REPORT_INTERVAL = 1.0
 SETTLE_TIMEOUT = 15.0
+COMMIT_TIMEOUT = 10.0
+CLOSE_TIMEOUT = 5.0
+PING_TIMEOUT = 3.0
+PING_INTERVAL = 5.0
+"""Silence, in seconds, after which a worker with nothing to commit asks whether the broker is still there."""
 RETRY_INTERVAL = 1.0
 """Time between two tries to settle and commit while that fails, in seconds."""
 BUSY = 0.25
@@ -65,7 +71,8 @@ class Worker:
         self._topics = [topic for topic in (config.topics.events, config.topics.labels) if topic]
         self._trouble = ""
         self._backlog = False
-        self._committed_at = self._reported_at = self._turned_at = time.monotonic()
+        self._leave_by = math.inf
+        self._committed_at = self._heard_at = self._reported_at = self._turned_at = time.monotonic()
 
     def run(self, stop: Flag) -> None:
         """Work until `stop` is set; then finish what is begun, commit, snapshot and leave the group.
@@ -89,7 +96,7 @@ class Worker:
                 self._turn()
             self._leave()
         finally:
-            outbox.close()
+            outbox.close(self._patience(CLOSE_TIMEOUT))
 
     def status(self) -> Status:
         """How the worker is doing, for /healthz and /readyz."""
@@ -107,12 +114,12 @@ class Worker:
         self._telemetry.add_rebalance()
 
     def revoking(self, partitions: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
-        """Settle outputs; the offsets to commit. Nothing is committed when outputs are not safe."""
+        """Settle outputs; the offsets to commit. Raises BrokerError when outputs are not safe."""
         try:
-            self._outbox.settle(SETTLE_TIMEOUT)
+            self._outbox.settle(self._patience(SETTLE_TIMEOUT))
         except BrokerError as error:
             self._in_trouble(error)
-            return {}
+            raise
         return self._uncommitted()
 
     def revoked(self, partitions: Iterable[tuple[str, int]], *, committed: bool) -> None:
@@ -132,15 +139,7 @@ class Worker:
 
     def _turn(self) -> None:
         self._turned_at = time.monotonic()
-        records = self._consumer.poll(self._poll_timeout())
-        if self._assigned != set(self._tasks):
-            self._open_tasks()
-        for (topic, partition), batch in records.items():
-            started = time.perf_counter()
-            task = self._tasks.get(partition)
-            if task is not None:
-                task.add(topic, batch)
-            self._telemetry.observe_span("decode", time.perf_counter() - started)
+        self._take(self._polled())
         self._hold_back()
         if not self._trouble:
             self._work()
@@ -150,6 +149,28 @@ class Worker:
             self._commit()
         if self._due(self._reported_at, REPORT_INTERVAL):
             self._report()
+
+    def _polled(self) -> Mapping[tuple[str, int], list[Any]]:
+        """Records that have come, with their tasks opened. What the broker refuses is asked for again next turn."""
+        records: Mapping[tuple[str, int], list[Any]] = {}
+        try:
+            records = self._consumer.poll(self._poll_timeout())
+            if self._assigned != set(self._tasks):
+                self._open_tasks()
+        except BrokerError as error:
+            self._in_trouble(error)
+            time.sleep(RETRY_INTERVAL)
+        return records
+
+    def _take(self, records: Mapping[tuple[str, int], list[Any]]) -> None:
+        for (topic, partition), batch in records.items():
+            task = self._tasks.get(partition)
+            if task is None:  # it could not be opened yet: its records are to come again
+                self._consumer.seek(topic, partition, batch[0].offset)
+                continue
+            started = time.perf_counter()
+            task.add(topic, batch)
+            self._telemetry.observe_span("decode", time.perf_counter() - started)
 
     def _work(self) -> None:
         for task in self._tasks.values():
@@ -229,17 +250,22 @@ class Worker:
     def _commit(self) -> None:
         self._committed_at = time.monotonic()
         offsets = self._uncommitted()
-        if not offsets and not self._outbox.unsettled:
+        idle = not offsets and not self._outbox.unsettled
+        if idle and not self._trouble and not self._due(self._heard_at, PING_INTERVAL):
             return
         started = time.perf_counter()
         try:
-            self._outbox.settle(SETTLE_TIMEOUT)
-            self._consumer.commit(offsets)
+            if idle:
+                self._consumer.ping(self._patience(PING_TIMEOUT))
+            else:
+                self._outbox.settle(self._patience(SETTLE_TIMEOUT))
+                self._consumer.commit(offsets, self._patience(COMMIT_TIMEOUT))
+                self._telemetry.observe_span("commit", time.perf_counter() - started)
         except BrokerError as error:
             self._in_trouble(error)
             return
+        self._heard_at = time.monotonic()
         self._committed |= offsets
-        self._telemetry.observe_span("commit", time.perf_counter() - started)
         self._out_of_trouble()
         for task in self._tasks.values():
             self._snapshots.save_if_due(task)
@@ -249,12 +275,17 @@ class Worker:
 
         What could not be committed is not saved either (see `revoked`).
         """
+        self._leave_by = time.monotonic() + self._config.runtime.shutdown_timeout
         self._commit()
         for task in self._tasks.values():
             if not self._trouble:
                 self._snapshots.save(task)
         self._tasks.clear()
-        self._consumer.close()
+        self._consumer.close(self._patience(CLOSE_TIMEOUT))
+
+    def _patience(self, longest: float) -> float:
+        """How long to wait for the broker: `longest` seconds, or what is left of the time to leave."""
+        return min(longest, max(0.1, self._leave_by - time.monotonic()))
 
     # telling
 
