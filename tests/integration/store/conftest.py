@@ -17,6 +17,7 @@ from learners.base import Learner, Problem, Schema
 from learners.linear import LogisticConfig
 from learners.registry import build
 from stream.config.model import RedisConfig
+from stream.embedded.server import EmbeddedServer
 from stream.embedded.valkey import EmbeddedValkey
 from stream.stores.base import VersionMeta
 from stream.stores.connection import connect
@@ -97,7 +98,7 @@ def client(server: EmbeddedValkey) -> Iterator[redis.Redis]:
 
 
 @contextmanager
-def hanging(server: EmbeddedValkey) -> Iterator[None]:
+def hanging(server: EmbeddedServer) -> Iterator[None]:
     """The server's process stands still: it accepts connections and answers nothing."""
     pid = server.pid
     assert pid is not None

@@ -1,0 +1,129 @@
+"""A worker whose surroundings fail: nothing is lost, the state can be seen, and it recovers without hands."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from stream.embedded import EmbeddedKafka
+from tests.integration.store.conftest import hanging
+from tests.integration.support.running import Http, InThread, Process
+from tests.integration.support.stage import Stage, event, label, x_of
+from tests.integration.support.waiting import until
+
+
+def state_of_kafka(service: Http) -> dict[str, Any]:
+    code, report = service.readyz()
+    return {"code": code, **report.get("parts", {}).get("kafka", {})}
+
+
+def produce_a_flip(stage: Stage) -> None:
+    """400 events whose concept flips after 300, with their labels: an alert is due."""
+    stage.produce("events", [event(n) for n in range(400)])
+    stage.produce("labels", [label(n, (x_of(n) > 0) == (n < 300)) for n in range(400)])
+
+
+def alerts_refused(stage: Stage, refused: bool) -> None:
+    """Make the broker refuse every record of the alerts topic for its size, or take them again."""
+    stage.outside.configure(stage.topic("alerts"), "max.message.bytes", "10" if refused else "1000000")
+
+
+def test_a_worker_that_finds_no_broker_says_so_and_works_when_it_comes(stage: Stage, own_broker: EmbeddedKafka) -> None:
+    stage.produce("events", [event(n) for n in range(50)])
+    own_broker.stop()
+    try:
+        with Process(stage) as worker:
+            until(lambda: worker.said("kafka_not_reached"), 40.0, lambda: worker.log)
+            down = state_of_kafka(worker)
+            own_broker.start()
+            worker.wait_ready()
+            predictions = stage.predictions(at_least=50)
+            until(lambda: state_of_kafka(worker)["state"] == "ok", 10.0)
+            log, said = worker.log, worker.said("kafka_not_reached")[0]
+    finally:
+        own_broker.start()
+
+    assert (down["code"], down["state"]) == (503, "down")
+    assert own_broker.bootstrap_servers in down["reason"]
+    assert own_broker.bootstrap_servers in said["error"]
+    assert said["retry_s"] > 0
+    assert "Traceback" not in log
+    assert [p["id"] for p in predictions] == [f"e{n}" for n in range(50)]
+
+
+def test_a_broker_that_goes_and_comes_back_loses_nothing(stage: Stage, own_broker: EmbeddedKafka) -> None:
+    stage.produce("events", [event(n) for n in range(100)])
+    stage.produce("labels", [label(n) for n in range(100)])
+    with InThread(stage) as service:
+        until(lambda: (stage.committed("events"), stage.committed("labels")) == (100, 100))
+        try:
+            own_broker.kill()
+            until(lambda: state_of_kafka(service)["state"] == "down", 20.0, lambda: str(service.readyz()))
+            down, up = state_of_kafka(service), service.metric("driftline_kafka_up")
+        finally:
+            own_broker.start()
+        stage.produce("events", [event(n) for n in range(100, 200)])
+        stage.produce("labels", [label(n) for n in range(100, 200)])
+        predictions = stage.predictions(at_least=200, timeout=60.0)
+        until(lambda: (stage.committed("events"), stage.committed("labels")) == (200, 200), 60.0)
+        service.wait_ready()
+        up_again = service.metric("driftline_kafka_up")
+        joined = service.metric("driftline_records_total", topic="labels", outcome="joined")
+
+    assert {p["id"] for p in predictions} == {f"e{n}" for n in range(200)}
+    assert joined == 200
+    assert (down["code"], up, up_again) == (503, 0, 1)
+
+
+def test_failed_alert_sink_does_not_commit_offsets(stage: Stage) -> None:
+    alerts_refused(stage, True)
+    stage.configure({"runtime": {"commit_interval": "1s"}})
+    produce_a_flip(stage)
+    with InThread(stage) as service:
+        until(lambda: state_of_kafka(service).get("state") == "down", 30.0, lambda: str(service.readyz()))
+        down, up = state_of_kafka(service), service.metric("driftline_kafka_up")
+        committed = stage.committed("events")
+        alerts_refused(stage, False)
+        alert = stage.alerts("concept_drift")[0].json
+        until(lambda: stage.committed("events") == 400, 30.0)
+        service.wait_ready()
+
+    assert (down["code"], up) == (503, 0)
+    assert stage.topic("alerts") in down["reason"]
+    assert committed < 400
+    assert alert["offset"] >= committed
+    assert {p["id"] for p in stage.predictions()} == {f"e{n}" for n in range(400)}
+
+
+def test_outputs_that_were_not_taken_before_a_stop_are_made_again_after_it(stage: Stage) -> None:
+    alerts_refused(stage, True)
+    stage.configure({"runtime": {"commit_interval": "1s"}})
+    produce_a_flip(stage)
+    with InThread(stage) as service:
+        until(lambda: state_of_kafka(service).get("state") == "down", 30.0, lambda: str(service.readyz()))
+    alerts_refused(stage, False)
+    with InThread(stage):
+        alert = stage.alerts("concept_drift")[0].json
+        until(lambda: stage.committed("events") == 400, 30.0)
+
+    assert 300 < alert["offset"] < 400
+    assert {p["id"] for p in stage.predictions()} == {f"e{n}" for n in range(400)}
+
+
+def test_a_worker_asked_to_stop_while_the_broker_hangs_leaves_within_its_budget(
+    stage: Stage, own_broker: EmbeddedKafka
+) -> None:
+    stage.configure({"runtime": {"commit_interval": "1h", "shutdown_timeout": "3s"}})
+    stage.produce("events", [event(n) for n in range(100)])
+    with InThread(stage) as service:
+        stage.predictions(at_least=100)
+        with hanging(own_broker):
+            asked = time.monotonic()
+            service.stop()
+            took = time.monotonic() - asked
+    stage.configure({"runtime": {"commit_interval": "50ms"}})
+    with InThread(stage):
+        until(lambda: stage.committed("events") == 100, 60.0)
+
+    assert took < 6  # the budget, and a while for threads to end
+    assert {p["id"] for p in stage.predictions()} == {f"e{n}" for n in range(100)}

@@ -1,0 +1,155 @@
+"""Kafka as those outside the service see it: applications that produce, subscribers that read, an administrator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata, TopicPartition
+
+from tests.integration.support.waiting import until
+
+T0 = 1_700_000_000.0
+"""Where the streams of tests begin, in seconds since the epoch: long ago, so that none is taken for live."""
+
+
+class Given(NamedTuple):
+    """A record to produce."""
+
+    value: bytes | None
+    key: bytes | None = b"k"
+    timestamp: float = T0
+    partition: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Seen(NamedTuple):
+    """A record as a subscriber sees it."""
+
+    key: bytes | None
+    value: bytes
+    headers: Mapping[str, bytes]
+    partition: int
+    offset: int
+
+    @property
+    def json(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = json.loads(self.value)
+        return decoded
+
+
+class Outside:
+    """One producer, one administrator, and a subscriber for each topic that is asked for."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+        self._producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=2)
+        self._sent: list[Any] = []
+        self._subscribers: dict[str, tuple[KafkaConsumer, list[Seen]]] = {}
+
+    def create(self, topic: str, partitions: int = 1, **configs: str) -> None:
+        """Create a topic and wait until it can be used."""
+        self._admin.create_topics(
+            {topic: {"num_partitions": partitions, "configs": configs}}, timeout_ms=15_000, wait_for_metadata=True
+        )
+
+    def configure(self, topic: str, name: str, value: str) -> None:
+        """Change one setting of a topic."""
+        self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: value})])
+
+    def produce(self, topic: str, records: Iterable[Given]) -> None:
+        """Produce records in their order and wait until all are acknowledged."""
+        for record in records:
+            self.send(topic, record)
+        self.flush()
+
+    def send(self, topic: str, record: Given) -> None:
+        """Hand one record to the producer, which sends it soon."""
+        self._sent.append(
+            self._producer.send(
+                topic,
+                record.value,
+                record.key,
+                list(record.headers),
+                partition=record.partition,
+                timestamp_ms=round(record.timestamp * 1000),
+            )
+        )
+
+    def flush(self) -> None:
+        """Wait until all that was sent is acknowledged."""
+        self._producer.flush(30)
+        while self._sent:
+            self._sent.pop().get(timeout=1)
+
+    def read(self, topic: str) -> list[Seen]:
+        """All records of a topic so far, those of one partition in their order."""
+        if topic not in self._subscribers:
+            self._subscribers[topic] = (self._subscribe(topic), [])
+        consumer, seen = self._subscribers[topic]
+        wait_ms = 100
+        while batches := consumer.poll(wait_ms):
+            wait_ms = 20
+            for records in batches.values():
+                seen.extend(Seen(r.key, r.value, dict(r.headers), r.partition, r.offset) for r in records)
+        return list(seen)
+
+    def wait_for(self, topic: str, enough: Callable[[list[Seen]], object], timeout: float = 30.0) -> list[Seen]:
+        """Read until there is enough; what was read."""
+        return until(
+            lambda: seen if enough(seen := self.read(topic)) else None,
+            timeout,
+            lambda: f"topic {topic} holds {len(self.read(topic))} records, the newest {self.read(topic)[-1:]}",
+        )
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The next offset by partition that a group has committed of a topic; none while it has no coordinator."""
+        try:
+            offsets: dict[TopicPartition, OffsetAndMetadata] = self._admin.list_group_offsets([group])[group]
+        except KafkaError as error:
+            if error.retriable:
+                return {}
+            raise
+        return {tp.partition: meta.offset for tp, meta in offsets.items() if tp.topic == topic}
+
+    def members(self, group: str) -> list[set[tuple[str, int]]]:
+        """The partitions of each member of a group."""
+        described = self._admin.describe_groups([group])[group]
+        return [
+            {
+                (topic["topic"], partition)
+                for topic in (member["member_assignment"] or {}).get("assigned_partitions", [])
+                for partition in topic["partitions"]
+            }
+            for member in described["members"]
+        ]
+
+    def close(self) -> None:
+        for consumer, _ in self._subscribers.values():
+            consumer.close(autocommit=False, timeout_ms=1000)
+        self._producer.close(timeout=2)
+        self._admin.close()
+
+    def _subscribe(self, topic: str) -> KafkaConsumer:
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=50,
+        )
+        numbers = until(lambda: consumer.partitions_for_topic(topic), 15.0, lambda: f"there is no topic {topic}")
+        consumer.assign([TopicPartition(topic, number) for number in numbers])
+        return consumer
+
+
+def opened(bootstrap: str) -> closing[Outside]:
+    """An `Outside` that is closed at the end of a `with`."""
+    return closing(Outside(bootstrap))

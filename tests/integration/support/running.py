@@ -1,0 +1,165 @@
+"""A service that runs: in a thread, or as a process of its own where a promise is about processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream.service import Service
+from tests.integration.support.stage import Stage
+from tests.integration.support.waiting import until
+
+DRIFTLINE = (sys.executable, "-c", "from stream.cli import main; main()")
+
+
+class Http:
+    """What a running service tells over HTTP."""
+
+    def __init__(self, port: int) -> None:
+        self._address = f"http://127.0.0.1:{port}"
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric over all series that have these labels."""
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(self._get("/metrics")[1])
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        return sum(found)
+
+    def readyz(self) -> tuple[int, dict[str, Any]]:
+        """Status code and report; (0, {}) while nobody listens."""
+        try:
+            code, body = self._get("/readyz")
+        except OSError:
+            return 0, {}
+        return code, json.loads(body)
+
+    def wait_ready(self, timeout: float = 30.0) -> None:
+        until(lambda: self.readyz()[0] == 200, timeout, lambda: f"/readyz says {self.readyz()}")
+
+    def wait_version(self, version: int, timeout: float = 30.0) -> None:
+        """Wait until a version serves."""
+        until(
+            lambda: self.metric("driftline_model_info", version=str(version)),
+            timeout,
+            lambda: f"version {version} does not serve; /readyz says {self.readyz()}",
+        )
+
+    def _get(self, page: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(self._address + page, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+
+class InThread(Http):
+    """A service in a thread of the test's process. Leaving the block stops it in order and raises what it raised."""
+
+    def __init__(self, stage: Stage) -> None:
+        config = stage.config
+        super().__init__(config.http.port)
+        self._service = Service(config)
+        self._thread = threading.Thread(target=self._run, name="service", daemon=True)
+        self._raised: BaseException | None = None
+
+    def _run(self) -> None:
+        try:
+            self._service.run()
+        except BaseException as error:  # noqa: BLE001 - the test's own thread raises it again
+            self._raised = error
+
+    def wait_ready(self, timeout: float = 30.0) -> None:
+        until(
+            lambda: self._raised or self.readyz()[0] == 200,
+            timeout,
+            lambda: f"/readyz says {self.readyz()}",
+        )
+        if self._raised:
+            raise self._raised
+
+    def stop(self) -> None:
+        """Stop in order."""
+        self._service.stop()
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "the service did not stop"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if error is None and self._raised is not None:
+            raise self._raised
+
+
+class Process(Http):
+    """`driftline run` as a process. Leaving the block kills it if it still runs."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage.config.http.port)
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
+        self._process = subprocess.Popen(
+            [*DRIFTLINE, "run", "-c", str(stage.file), "--log-format", "json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+        )
+
+    @property
+    def log(self) -> str:
+        """All that it wrote to stderr so far."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of an event."""
+        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
+    def wait_ready(self, timeout: float = 40.0) -> None:
+        until(
+            lambda: self._process.poll() is not None or self.readyz()[0] == 200,
+            timeout,
+            lambda: f"/readyz says {self.readyz()}; its log:\n{self.log}",
+        )
+        assert self._process.poll() is None, f"it ended with {self._process.returncode}; its log:\n{self.log}"
+
+    def wait(self, timeout: float = 40.0) -> int:
+        """Its exit code, once it has ended by itself."""
+        return self._process.wait(timeout)
+
+    def terminate(self) -> int:
+        """Ask it to stop (SIGTERM); its exit code."""
+        self._process.terminate()
+        return self._process.wait(40)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self._process.kill()
+        self._process.wait(10)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self.kill()
+        self._log.close()
