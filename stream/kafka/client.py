@@ -108,6 +108,7 @@ class Consumer:
         way.
         """
         self._finish_join()
+        self._free_place_in_line()
         try:
             return {
                 (tp.topic, tp.partition): records for tp, records in self._consumer.poll(int(timeout * 1000)).items()
@@ -125,6 +126,16 @@ class Consumer:
         coordinator = self._consumer._coordinator
         if coordinator is not None and coordinator.rejoining and not coordinator.need_rejoin():
             coordinator.request_rejoin()
+
+    def _free_place_in_line(self) -> None:
+        """Have the client take up a partition that was paused with fetched records and is resumed.
+
+        It gives such records the place in line when that is None, but one that is used up it leaves there. While the
+        other partitions have nothing new, the resumed one would wait for good.
+        """
+        fetcher = self._consumer._fetcher
+        if not fetcher._next_partition_records:
+            fetcher._next_partition_records = None
 
     def commit(self, offsets: Mapping[tuple[str, int], int], timeout: float) -> None:
         """Commit the next offset to read of each partition, waiting at most `timeout` seconds. Raises `BrokerError`;
