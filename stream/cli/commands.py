@@ -4,6 +4,9 @@ quick.
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from stream.cli.check import check
@@ -24,6 +27,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        try:
+            version = metadata.version("driftline")
+        except metadata.PackageNotFoundError:  # run from the source tree
+            version = "unknown"
+        typer.echo(f"driftline {version}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Drift detection and online learning on Kafka streams."""
+
+
 app.command("run")(run)
 app.command("demo")(demo)
 app.command("check")(check)

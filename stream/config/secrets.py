@@ -37,6 +37,12 @@ def secret(source: Secret, field: str = "secret", env: Mapping[str, str] = os.en
     return value
 
 
+_HOW = (
+    'Make one with `python -c "import secrets; print(secrets.token_hex(32))"` and keep it: models signed with another '
+    "are refused."
+)
+
+
 def signing_key(security: SecurityConfig, env: Mapping[str, str] = os.environ) -> bytes:
     """The key that models are signed with. Raises ConfigError if it is missing or shorter than `MIN_KEY`."""
     return _key(security.signing_key, "security.signing_key", env)
@@ -49,10 +55,10 @@ def accepted_keys(security: SecurityConfig, env: Mapping[str, str] = os.environ)
 
 
 def _key(source: Secret, field: str, env: Mapping[str, str]) -> bytes:
-    value = secret(source, field, env)
+    try:
+        value = secret(source, field, env)
+    except ConfigError as error:
+        raise ConfigError(error.message, f"{error.cure} {_HOW}") from error
     if len(value) < MIN_KEY:
-        raise ConfigError(
-            f"{field}: the key has {len(value)} characters; expected at least {MIN_KEY}.",
-            'Make one with `python -c "import secrets; print(secrets.token_hex(32))"`.',
-        )
+        raise ConfigError(f"{field}: the key has {len(value)} characters; expected at least {MIN_KEY}.", _HOW)
     return value.encode()

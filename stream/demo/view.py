@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from stream.demo.metrics import Scores
-from stream.demo.picture import NEW_YORK, Picture
+from stream.demo.picture import Picture
 from stream.demo.place import Where
 from stream.readable import STYLES, change_of, evidence_of, kind_of, subject_of, words
 from stream.records import Alert
@@ -254,5 +254,6 @@ def _sparkline(values: Sequence[float], width: int) -> str:
 
 
 def _day(ts: float, short: bool = False) -> str:
-    when = datetime.fromtimestamp(ts, UTC).astimezone(NEW_YORK)
+    """In UTC, as the tails and the plain lines tell it."""
+    when = datetime.fromtimestamp(ts, UTC)
     return f"{when:%d %b %H:%M}" if short else f"{when:%a %d %b %Y}"
