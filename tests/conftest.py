@@ -1,0 +1,9 @@
+"""For all tests."""
+
+from __future__ import annotations
+
+import signal
+
+# A test run started in the background of a shell ignores Ctrl-C, and so would every command that a test starts to see
+# what it does on Ctrl-C. A handler is not inherited, an ignored signal is.
+signal.signal(signal.SIGINT, signal.default_int_handler)
