@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from river import base
@@ -213,12 +213,6 @@ def category(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, (bool, int)) else None
-
-
-def all_floats(row: AnyRow, names: Set[str]) -> bool:
-    """Whether a row is nothing but usable floats under exactly these names, as most are: the quickest way to tell."""
-    values = row.values()
-    return row.keys() == names and _FLOAT.issuperset(map(type, values)) and math.hypot(*values) < LIMIT
 
 
 def usable(row: AnyRow, numeric: Iterable[str], categorical: Iterable[str]) -> dict[str, Any]:

@@ -7,14 +7,15 @@ an unusable form (NaN, infinite, wrongly typed), are left out of it, and outputs
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from river import base, compose
 
 from learners.base import Learner, LearnerConfig, LearnerError, Output, Problem, Row, Schema, Target
-from learners.prepare import all_floats, usable
+from learners.columns import Columns, ColumnScaler, columns_of, rows_of
+from learners.prepare import usable
 from learners.recipe import untrained
 from learners.river_names import construct
 from learners.target import Coder, RawNumberCoder, coder_for
@@ -68,7 +69,6 @@ class RiverPipeline(Learner[RiverConfig]):
         self.faults = 0
         self.last_fault: str | None = None
         self._learned = False
-        self._floats = frozenset() if schema.categorical else frozenset(schema.numeric)
         self._coder: Coder = (
             RawNumberCoder() if problem is Problem.REGRESSION else coder_for(problem, max_classes=config.max_classes)
         )
@@ -76,20 +76,27 @@ class RiverPipeline(Learner[RiverConfig]):
         steps = self._make()
         plain = all(_is_plain(step) for step in steps[:-1])
         self._transformers = steps[:-1] if plain else []
+        self._scaler = ColumnScaler.of(self._transformers, schema.numeric)
         self._estimator: Any = steps[-1] if plain else compose.Pipeline(*steps)
 
     def predict(self, rows: Sequence[Row]) -> list[Output]:
         """One output per row, in order. Changes nothing but the count of faults."""
         if not self._learned:
             return [untrained(self.problem)] * len(rows)
-        (numeric, categorical), floats, decode = self.schema, self._floats, self._coder.decode
+        decode = self._coder.decode
         say = getattr(self._estimator, self._speaks)
         transforms = [step.transform_one for step in self._transformers]
         vote = self._speaks == "predict_one" and self.problem is not Problem.REGRESSION
+        columns = self._columns(rows)
+        ready: Iterable[dict[str, Any]]
+        if columns is not None and self._scaler is not None:
+            ready, transforms = rows_of(self._scaler.transform(columns), self.schema.numeric), []
+        else:
+            ready = self._usable(rows, columns)
         outputs = []
-        for row in rows:
+        for row in ready:
             try:
-                x = row if all_floats(row, floats) else usable(row, numeric, categorical)
+                x = row
                 for transform in transforms:
                     x = transform(x)
                 said = say(x)
@@ -101,15 +108,21 @@ class RiverPipeline(Learner[RiverConfig]):
 
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Learn from rows and their labels, in order."""
-        (numeric, categorical), floats, encode = self.schema, self._floats, self._coder.encode
+        targets = [self._coder.encode(label) for label in labels]
+        if None in targets:
+            rows = [row for row, y in zip(rows, targets, strict=True) if y is not None]
+            targets = [y for y in targets if y is not None]
         learn_one = self._estimator.learn_one
         steps = [(step.learn_one, step.transform_one) for step in self._transformers]
-        for row, label in zip(rows, labels, strict=True):
-            y = encode(label)
-            if y is None:
-                continue
+        columns = self._columns(rows)
+        ready: Iterable[dict[str, Any]]
+        if columns is not None and self._scaler is not None:
+            ready, steps = rows_of(self._scaler.learn(columns), self.schema.numeric), []
+        else:
+            ready = self._usable(rows, columns)
+        for row, y in zip(ready, targets, strict=True):
             try:
-                x = row if all_floats(row, floats) else usable(row, numeric, categorical)
+                x = row
                 for learn_step, transform in steps:
                     learn_step(x)
                     x = transform(x)
@@ -117,6 +130,17 @@ class RiverPipeline(Learner[RiverConfig]):
                 self._learned = True
             except Exception as error:  # noqa: BLE001 - as in `predict`
                 self._fault(error)
+
+    def _columns(self, rows: Sequence[Row]) -> Columns | None:
+        """The rows as columns, if they are nothing but sound floats, as most are."""
+        return None if self.schema.categorical else columns_of(rows, self.schema.numeric)
+
+    def _usable(self, rows: Sequence[Row], columns: Columns | None) -> Iterator[dict[str, Any]]:
+        """The rows as estimators take them: in the order of the schema, without what can't be used."""
+        numeric, categorical = self.schema.numeric, self.schema.categorical
+        if columns is not None:
+            return rows_of(columns, numeric)
+        return (usable(row, numeric, categorical) for row in rows)
 
     def _fault(self, error: Exception) -> None:
         self.faults += 1
