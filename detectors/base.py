@@ -19,7 +19,9 @@ LARGEST_ERROR = 1e100
 
 Value: TypeAlias = float | int | bool | str | None
 Row: TypeAlias = Mapping[str, Value]
-Direction: TypeAlias = Literal["worse", "better", "up", "down"]
+Direction: TypeAlias = Literal["worse", "better", "up", "down", "wider", "narrower"]
+"""Of errors: worse or better. Of values and shares: up or down where they moved, wider or narrower where they did not
+but spread more or less."""
 
 
 class BadValue(ValueError):
@@ -38,9 +40,10 @@ class State(IntEnum):
 class Reading(NamedTuple):
     """What a detector knows after a value.
 
-    `statistic` and `threshold` are in the detector's own unit; `before` and `after` are means of the stretch it
-    compares with and of the recent one (shares for a category, which `detail` names). `reference_n` and `current_n`
-    count the values in each. A field is None where the method has no such thing or has not compared yet.
+    `statistic` and `threshold` are in the detector's own unit. `before` and `after` are of the stretch it compares with
+    and of the recent one, and never contradict `direction`: means (shares for a category, which `detail` names), or
+    standard deviations where the direction is wider or narrower. `reference_n` and `current_n` count the values in
+    each. A field is None where the method has no such thing or has not compared yet.
     """
 
     state: State

@@ -21,6 +21,7 @@ STYLES: Final = {
 }
 """How each kind of alert looks."""
 
+_DIGITS: Final = 4
 _SEVERITIES: Final = {"critical": "bold red", "warning": "yellow"}
 
 
@@ -66,10 +67,12 @@ def subject_of(alert: Alert) -> str:
 
 
 def change_of(alert: Alert) -> str:
-    """`up 36.1 -> 44.0`; empty when the alert tells of none."""
+    """`up 36.1 -> 44.0`, `wider, deviation 6.1 -> 9.8`; empty when the alert tells of none."""
     if alert.before is None or alert.after is None:
         return alert.direction or ""
-    numbers = f"{number(alert.before)} -> {number(alert.after)}"
+    numbers = " -> ".join(_apart(alert.before, alert.after))
+    if alert.direction in ("wider", "narrower"):
+        return f"{alert.direction}, deviation {numbers}"
     return f"{alert.direction} {numbers}" if alert.direction else numbers
 
 
@@ -106,7 +109,16 @@ def moment(seconds: float) -> str:
 
 def number(value: float) -> str:
     """Four significant digits."""
-    return f"{value:.4g}"
+    return f"{value:.{_DIGITS}g}"
+
+
+def _apart(before: float, after: float) -> tuple[str, str]:
+    """Both with four significant digits, or so many more, up to eight, that they do not look the same."""
+    for digits in range(_DIGITS, 2 * _DIGITS + 1):
+        texts = f"{before:.{digits}g}", f"{after:.{digits}g}"
+        if len(set(texts)) == 2:
+            return texts
+    return number(before), number(after)
 
 
 def words(name: str) -> str:

@@ -7,7 +7,7 @@ effects = drive(engine, [event(0, {"x": 1.0}), label(0, True)])
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream.config.model import Config
 from stream.core.engine import Engine
@@ -26,6 +26,18 @@ _SMALL: dict[str, Any] = {
     "labels": {"ttl": "1h", "max_pending": 10_000},
     "model": {"name": "small", "problem": "binary", "learner": {"kind": "logistic"}},
 }
+
+
+class Raw(NamedTuple):
+    """A record as a Kafka client gives it to the decoders; `timestamp` in milliseconds since the epoch."""
+
+    value: bytes | None
+    key: bytes | None = b"key"
+    topic: str = "events"
+    partition: int = 0
+    offset: int = 0
+    timestamp: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def small_config(overrides: Mapping[str, Any] | None = None) -> Config:

@@ -7,14 +7,15 @@ Statistics 19 (1948). Exact with ties, and equal to `scipy.stats.ks_2samp` on th
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import special
 
-from detectors.base import Reading, Row, State
+from detectors.base import Direction, Reading, Row, State
 from detectors.data.windowed import Bools, Floats, Ints, WindowedConfig, WindowedDetector, plain
 
 
@@ -30,15 +31,15 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
     The distinct values of a reference cut the line into slots: slot 2j is the gap before the j-th of them, slot 2j+1
     the value itself. The window is a count per slot, kept up to date as values come and go, so that a check is one
     cumulative sum over all features. `statistic` is the KS distance, `threshold` the larger of its critical value and
-    `min_effect`, `p_value` that of Kolmogorov's limit distribution (an upper bound with ties); `before` and `after`
-    are means, and `direction` is the side on which the distance lies.
+    `min_effect`, `p_value` that of Kolmogorov's limit distribution (an upper bound with ties). `direction` is up or
+    down if the means have moved clearly, else wider or narrower if the deviations have; None is a change of shape.
     """
 
     def __init__(self, config: KsConfig, features: Sequence[str]) -> None:
         n = len(features)
         self._points = np.full((n, config.reference + 1), np.inf)  # distinct values of the reference, in order
         self._expected = np.ones((n, 2 * config.reference + 1))  # share of the reference up to each slot, times window
-        self._means = np.zeros(n)
+        self._means, self._deviations = np.zeros(n), np.zeros(n)
         self._values = np.zeros(n * config.window)
         self._root = math.sqrt(config.reference * config.window / (config.reference + config.window))
         super().__init__(config, features)
@@ -74,7 +75,7 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
         expected[1 : 2 * n : 2] = upto
         expected[2 : 2 * n + 1 : 2] = upto
         expected[2 * n + 1 :] = self.config.window
-        self._means[feature] = _mean(values)
+        self._means[feature], self._deviations[feature] = _mean_and_deviation(values)
 
     def _place(self, values: Floats, usable: Bools) -> Ints:
         found = np.empty(values.shape, dtype=np.int64)
@@ -105,24 +106,52 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
         ]
 
     def _read(self, feature: int, state: State) -> Reading:
-        above, below = (float(side[0]) for side in self._distances(np.array([feature])))
-        distance, window = max(above, below), self.config.window
+        window = self.config.window
+        distance = float(np.maximum(*self._distances(np.array([feature])))[0])
+        known = float(self._means[feature]), float(self._deviations[feature])
+        seen = _mean_and_deviation(self._values[feature * window : (feature + 1) * window])
+        stable = state is State.STABLE
+        direction, before, after = (None, known[0], seen[0]) if stable else _change(known, seen, distance)
         return Reading(
             state,
             statistic=distance,
             threshold=self._drift_at,
             p_value=float(special.kolmogorov(self._root * distance)),
-            before=float(self._means[feature]),
-            after=_mean(self._values[feature * window : (feature + 1) * window]),
-            direction=None if state is State.STABLE else "up" if above >= below else "down",
+            before=before,
+            after=after,
+            direction=direction,
             reference_n=self.config.reference,
             current_n=window,
         )
 
 
-def _mean(values: Floats) -> float:
-    """The mean, also of values whose sum is beyond the range of a float."""
-    return float((values / len(values)).sum())
+Moments: TypeAlias = tuple[float, float]
+"""Mean and standard deviation."""
+
+
+def _change(before: Moments, after: Moments, distance: float) -> tuple[Direction | None, float, float]:
+    """What a KS distance consists of, and the two numbers that show it.
+
+    Values that merely move are further apart, in deviations, than their KS distance: for a normal distribution 2.5
+    times, for the share of ones among zeros and ones at least twice. A smaller move is not what was found.
+    """
+    (mean, deviation), (new_mean, new_deviation) = before, after
+    least = distance * max(deviation, new_deviation)
+    if abs(new_mean - mean) > least:
+        return ("up" if new_mean > mean else "down"), mean, new_mean
+    if abs(new_deviation - deviation) > least:
+        return ("wider" if new_deviation > deviation else "narrower"), deviation, new_deviation
+    return None, mean, new_mean
+
+
+def _mean_and_deviation(values: Floats) -> Moments:
+    """Mean and deviation, also of values whose sum is beyond the range of a float."""
+    mean = float((values / len(values)).sum())
+    apart = np.abs(values / 2.0 - mean / 2.0)
+    largest = float(apart.max())
+    if not largest:
+        return mean, 0.0
+    return mean, min(2.0 * largest * math.sqrt(float(np.mean((apart / largest) ** 2))), sys.float_info.max)
 
 
 def _number(value: Any) -> float:

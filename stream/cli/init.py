@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SAMPLE = 1000
+"""Events looked at, or fewer where there are fewer."""
+
 _WAIT_SECONDS = 10.0
 
 
 def init(
-    from_: Annotated[Path | None, typer.Option("--from", help="A file with one JSON object a line.")] = None,
-    from_topic: Annotated[str | None, typer.Option(help="A topic to read the sample from.")] = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help=f"A file with one JSON object a line; its first {_SAMPLE:,} are read.")
+    ] = None,
+    from_topic: Annotated[str | None, typer.Option(help=f"A topic; its oldest {_SAMPLE:,} records are read.")] = None,
     bootstrap: Annotated[str, typer.Option(help="With --from-topic: the broker, host:port.")] = "localhost:9092",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; the terminal if left out.")

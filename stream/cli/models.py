@@ -45,11 +45,12 @@ def list_versions(config: ConfigFile, model: ModelName = None, as_json: Json = F
     if not versions:
         _say(f"model {name} has no versions yet.")
         return
-    table = Table("", *("version", "created (UTC)", "recipe", "reason", "scores", "labels", "size"), title=_text(name))
+    heads = ("version", "parent", "created (UTC)", "recipe", "reason", "scores then", "labels then", "size")
+    table = Table("", *heads, title=_text(name), caption=_caption(champion), caption_justify="left")
     for meta in versions:
         serves = champion is not None and champion.version == meta.version
-        cells = [str(meta.version), _time(meta.created), meta.recipe, meta.reason]
-        cells += [_scores(meta.scores), str(meta.labels), _size(meta.size)]
+        cells = [str(meta.version), str(meta.parent or _NONE), _time(meta.created), meta.recipe, meta.reason]
+        cells += [_scores(meta.scores), _labels(meta.labels), _size(meta.size)]
         table.add_row("*" if serves else "", *map(_text, cells), style="bold" if serves else "")
     _console().print(table)
 
@@ -73,7 +74,7 @@ def show(
         return
     table = Table(show_header=False, box=None)
     for field, value in known.items():
-        table.add_row(field, _text(_SHOWN_AS.get(field, str)(value)))
+        table.add_row(_SHOWN_UNDER.get(field, field), _text(_SHOWN_AS.get(field, str)(value)))
     _console().print(table)
 
 
@@ -150,6 +151,15 @@ def _as_dict(meta: VersionMeta, champion: Champion | None) -> dict[str, Any]:
     return known
 
 
+def _caption(champion: Champion | None) -> Text:
+    """What the columns are, and what is known of the champion but stands in none of them."""
+    text = "Scores and labels are those with which a version was made. It goes on learning; its scores now: /metrics."
+    if champion is None:
+        return _text(text).append("\nNone serves.")
+    why = f"epoch {champion.epoch}, {champion.reason}, by {champion.who}"
+    return _text(text).append("\n").append_text(_text(f"* serves since {_time(champion.since)} ({why})."))
+
+
 def _tell(name: str, before: Champion | None, after: Champion) -> None:
     was = "none" if before is None else f"version {before.version}"
     _say(f"champion of {name}: {was} -> version {after.version} (epoch {after.epoch}, {after.reason})")
@@ -194,13 +204,22 @@ def _who() -> str:
 
 
 def _scores(scores: dict[str, float]) -> str:
-    return ", ".join(f"{metric} {value:.4g}" for metric, value in scores.items())
+    return ", ".join(f"{metric} {value:.4g}" for metric, value in scores.items()) or _NONE
 
 
+def _labels(n: int) -> str:
+    return f"{n:,}" if n else _NONE
+
+
+_NONE: Final = "-"
+"""Stands for what there was none of."""
+
+_SHOWN_UNDER: Final = {"scores": "scores then", "labels": "labels then"}
 _SHOWN_AS: Final[dict[str, Callable[[Any], str]]] = {
     "created": _time,
     "since": _time,
     "size": _size,
     "scores": _scores,
+    "labels": _labels,
     "champion": lambda serves: "yes" if serves else "no",
 }

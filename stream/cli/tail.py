@@ -17,6 +17,7 @@ from rich.text import Text
 
 from stream.errors import BrokerError, ConfigError
 from stream.interruption import INTERRUPTED
+from stream.readable import alert_line, prediction_line
 from stream.records import Alert, Prediction
 
 if TYPE_CHECKING:
@@ -58,38 +59,37 @@ Follow = Annotated[bool, typer.Option(help="Stay and show what comes, until Ctrl
 Json = Annotated[bool, typer.Option("--json", help="Print each record as one line of JSON, for programs.")]
 
 
-@alerts.command("tail")
-def tail_alerts(
-    config: ConfigFile = None,
-    bootstrap: Bootstrap = None,
-    topic: TopicName = None,
-    begin: Begin = None,
-    count: Count = None,
-    follow: Follow = True,
-    as_json: Json = False,
-) -> None:
-    """Print alerts: when, how severe, what changed and how, the evidence, and what was done about it."""
-    from stream.readable import alert_line
+def _add_tail(app: typer.Typer, which: str, kind: type[R], line: Callable[[R], Text], text: str) -> None:
+    """Give `app` the command `tail` on the service's topic `which`, whose records are of this kind."""
 
-    kafka, name = _source(config, bootstrap, topic, "alerts")
-    _Tail(kafka, name, _shower(Alert, alert_line, as_json)).run(begin, count, follow)
+    @app.command("tail", help=text)
+    def tail(
+        config: ConfigFile = None,
+        bootstrap: Bootstrap = None,
+        topic: TopicName = None,
+        begin: Begin = None,
+        count: Count = None,
+        follow: Follow = True,
+        as_json: Json = False,
+    ) -> None:
+        kafka, name = _source(config, bootstrap, topic, which)
+        _Tail(kafka, name, _shower(kind, line, as_json)).run(begin, count, follow)
 
 
-@predictions.command("tail")
-def tail_predictions(
-    config: ConfigFile = None,
-    bootstrap: Bootstrap = None,
-    topic: TopicName = None,
-    begin: Begin = None,
-    count: Count = None,
-    follow: Follow = True,
-    as_json: Json = False,
-) -> None:
-    """Print predictions: when, for which key and id, the answer, and the version of the model that gave it."""
-    from stream.readable import prediction_line
-
-    kafka, name = _source(config, bootstrap, topic, "predictions")
-    _Tail(kafka, name, _shower(Prediction, prediction_line, as_json)).run(begin, count, follow)
+_add_tail(
+    alerts,
+    "alerts",
+    Alert,
+    alert_line,
+    "Print alerts: when, how severe, what changed and how, the evidence, and what was done about it.",
+)
+_add_tail(
+    predictions,
+    "predictions",
+    Prediction,
+    prediction_line,
+    "Print predictions: when, for which key and id, the answer, and the version of the model that gave it.",
+)
 
 
 class _Tail:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.stats import rankdata
+import numpy.typing as npt
 
 from learners.base import Problem
 from stream.records import Target
@@ -88,7 +88,7 @@ class BinaryJudge(Judge):
         if alarms + positives:
             scores["f1"] = 2 * hits / (alarms + positives)
         if 0 < positives < len(y):
-            ranks = rankdata(p)
+            ranks = _ranks(p)
             above = float(ranks[y].sum()) - positives * (positives + 1) / 2
             scores["roc_auc"] = above / (positives * (len(y) - positives))
         return scores
@@ -158,6 +158,14 @@ class RegressionJudge(Judge):
     def scores(self, outputs: Sequence[float], labels: Sequence[float]) -> dict[str, float]:
         gap = np.asarray(outputs, dtype=float) - np.asarray(labels, dtype=float)
         return {"mae": float(np.abs(gap).mean()), "rmse": float(np.sqrt((gap**2).mean()))}
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The place of each value in rising order, counted from 1; equal values share the mean of theirs."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    places: npt.NDArray[np.float64] = (last - (counts - 1) / 2)[which]
+    return places
 
 
 def _likeliest(output: dict[str, float]) -> str | None:

@@ -41,9 +41,11 @@ def line(picture: Picture) -> str:
     """How far a run is, on one line."""
     if picture.position is None:
         return "waiting for the first prediction"
+    # With no event left to take, a rate of 0 would read as if the service stood still.
+    rate = f", {picture.rates.predictions:,.0f}/s" if picture.untaken("events") or picture.rates.predictions else ""
     parts = [
         f"{moment(picture.position)}  {picture.progress:6.1%}",
-        f"{picture.predictions:,} predictions, {picture.rates.predictions:,.0f}/s",
+        f"{picture.predictions:,} predictions{rate}",
         f"{picture.labels:,} labels",
         f"lag {sum(picture.metrics.lag.values()):,}",
     ]

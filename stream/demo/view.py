@@ -26,7 +26,7 @@ CHAMPION: Final = "champion"
 _TITLE = "flights from New York in 2013: 15 or more minutes late?"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _CELL = 26
-_WIDE = 110
+_SUBJECT = 22
 _ROOMY = 34
 """Height from which sections are set apart by empty lines."""
 
@@ -211,14 +211,26 @@ def _spread(left: Text, right: Text, width: int) -> Text:
 
 
 def _alert(alert: Alert, width: int) -> Text:
+    """An alert with as much of it as has room: what matters least is left out first."""
     line = Text(f"{_day(alert.ts, short=True)}  ")
     line.append(f"{kind_of(alert):<15}", STYLES.get(alert.kind, ""))
-    line.append(f"{subject_of(alert):<22}  {change_of(alert)}".rstrip())
-    action = f"  {words(alert.action)}"
-    if alert.action != "none" and len(line) + len(action) <= width:
-        line.append(action, "cyan")
-    if width >= _WIDE:
-        line.append(f"  partition {alert.partition}, {evidence_of(alert)}".rstrip(", "), "dim")
+    subject, change = subject_of(alert), change_of(alert)
+    room = max(0, width - len(line) - 2 - len(change))
+    if len(subject) > room:
+        subject = subject.removesuffix(f" ({alert.detector})")
+    line.append(subject.ljust(min(room, _SUBJECT)))
+    action = "" if alert.action == "none" else words(alert.action)
+    for part, style in (
+        (change, "default"),
+        (action, "cyan"),
+        (evidence_of(alert), "dim"),
+        (f"partition {alert.partition}", "dim"),
+    ):
+        if len(line) + 2 + len(part) > width:
+            break
+        if part:
+            line.append(f"  {part}", style)
+    line.rstrip()
     return line
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 
 from stream.embedded.kafka import EmbeddedKafka
+from stream.embedded.started import Started
 from stream.embedded.valkey import EmbeddedValkey
 
 
-class Box:
+class Box(Started):
     """An `EmbeddedKafka` in `data_dir`/kafka and an `EmbeddedValkey` in `data_dir`/valkey, or both in temporary ones.
 
     `console` shows the progress of a first use (see `EmbeddedKafka`).
@@ -68,12 +67,3 @@ class Box:
         """Stop both and remove what is temporary."""
         self.kafka.close()
         self.valkey.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

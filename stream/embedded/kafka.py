@@ -59,6 +59,7 @@ _FIXED = frozenset(
         "controller.listener.names",
         "listeners",
         "advertised.listeners",
+        "listener.security.protocol.map",
         "log.dirs",
     }
 )
@@ -68,8 +69,13 @@ class EmbeddedKafka(EmbeddedServer):
     """A real broker for demos and tests; any Kafka client can use `bootstrap_servers`.
 
     `properties` are added to the broker's own (see Kafka's broker configuration) and win over them; those that tie
-    the broker to its directory and ports cannot be changed. Jars are fetched at the first start on a machine (45 MB;
-    `console` shows the progress). From then on it is up in about 1.5 s and takes some 200 MB of memory.
+    the broker to its directory and ports cannot be changed. `listeners` are more doors to it, by name, each with its
+    security protocol (SSL, SASL_SSL, SASL_PLAINTEXT): configure them with `properties` that begin with
+    `listener.name.<name>.`, in small letters, and reach them at `listener(name)`. `scram_users` are users with their
+    passwords, known to SCRAM-SHA-256 and SCRAM-SHA-512 from the first start on a directory.
+
+    Jars are fetched at the first start on a machine (45 MB; `console` shows the progress). From then on it is up in
+    about 1.5 s and takes some 200 MB of memory.
     """
 
     name: ClassVar[str] = "Kafka"
@@ -80,6 +86,8 @@ class EmbeddedKafka(EmbeddedServer):
         port: int | None = None,
         properties: Mapping[str, str] | None = None,
         *,
+        listeners: Mapping[str, str] | None = None,
+        scram_users: Mapping[str, str] | None = None,
         console: Console | None = None,
         runtime: KafkaRuntime | None = None,
         start_timeout: float = 60.0,
@@ -91,6 +99,9 @@ class EmbeddedKafka(EmbeddedServer):
                 cure="Leave it out.",
             )
         self._properties = dict(properties or {})
+        self._protocols = {"PLAINTEXT": "PLAINTEXT", **(listeners or {})}
+        self._ports: dict[str, int] = {}
+        self._scram_users = dict(scram_users or {})
         self._console = console
         self._runtime = runtime
         self._controller_port: int | None = None
@@ -99,6 +110,10 @@ class EmbeddedKafka(EmbeddedServer):
     def bootstrap_servers(self) -> str:
         """`127.0.0.1:port`."""
         return self.address
+
+    def listener(self, name: str) -> str:
+        """`127.0.0.1:port` of one of `listeners`, from the first start on."""
+        return f"{HOST}:{self._ports[name]}"
 
     def launch(self) -> None:
         if self._runtime is None:
@@ -109,6 +124,8 @@ class EmbeddedKafka(EmbeddedServer):
         """Write the configuration; format the storage if that has not been done."""
         # Drawn anew at each start: nobody but the broker itself knows it.
         self._controller_port = free_port()
+        for name in self._protocols:
+            self._ports.setdefault(name, self.port if name == "PLAINTEXT" else free_port())
         data = self.data_dir / "data"
         if not data.exists():
             self._format(data, lock)
@@ -119,8 +136,13 @@ class EmbeddedKafka(EmbeddedServer):
         unfinished = data.with_name("data.part")
         config = self.data_dir / "format.properties"
         self._write_properties(config, unfinished.name)
+        scram = [
+            f"--add-scram={mechanism}=[name={user},password={password}]"
+            for user, password in self._scram_users.items()
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        ]
         command = self._run(
-            "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", _cluster_id(), "-c", config.name
+            "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", _cluster_id(), "-c", config.name, *scram
         )
         process = self._guarded(command, lock)
         try:
@@ -145,13 +167,17 @@ class EmbeddedKafka(EmbeddedServer):
     def _write_properties(self, path: Path, data: str) -> None:
         # `data` is relative to the directory in which Kafka runs: a path that Kafka would have to parse could hold a
         # comma (which separates two directories) or letters that a properties file must escape.
+        doors = {name: f"{name}://{HOST}:{port}" for name, port in self._ports.items()}
         own = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@{HOST}:{self._controller_port}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self._controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
+            "listeners": ",".join([*doors.values(), f"CONTROLLER://{HOST}:{self._controller_port}"]),
+            "advertised.listeners": ",".join(doors.values()),
+            "listener.security.protocol.map": ",".join(
+                f"{name}:{protocol}" for name, protocol in {**self._protocols, "CONTROLLER": "PLAINTEXT"}.items()
+            ),
             "log.dirs": data,
         }
         lines = [f"{key}={value}\n" for key, value in {**_PROPERTIES, **self._properties, **own}.items()]

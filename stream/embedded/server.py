@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from stream.embedded.datadir import DataDir
 from stream.embedded.errors import StartError
 from stream.embedded.ports import HOST, free_port, require_free
 from stream.embedded.process import GuardedProcess
+from stream.embedded.started import Started
 
 _POLL_SECONDS = 0.02
 _TAIL_LINES = 20
 
 
-class EmbeddedServer(ABC):
+class EmbeddedServer(Started):
     """One server on loopback that lives no longer than this process.
 
     `data_dir` None means a temporary directory, removed by `close` (and by the end of this process, SIGKILL included);
@@ -135,16 +135,7 @@ class EmbeddedServer(ABC):
         code = self._process.exit_code if self._process is not None else None
         return f"{self.name} on {self.address} ended by itself (exit code {code}).{self._tail()}"
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _prepare(self, lock: int) -> None:  # noqa: B027 - most servers need nothing
+    def _prepare(self, lock: int) -> None:
         """Make the directory ready for `_command`. `lock` is the open file that holds the directory's lock."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -21,24 +21,12 @@ from stream.decode import EventDecoder, LabelDecoder
 from stream.records import Effect, Prediction, Promote
 from stream.simulate.catalogue import Kind, make_source
 from stream.simulate.wire import Faults, encode, spoil
-from stream.testing import small_config
+from stream.testing import Raw, small_config
 
 HERE = Path(__file__).parent
 RECORDS, EXPECTED = HERE / "records.jsonl", HERE / "expected.jsonl"
 NOW = 1.7e9
 DIGITS = 12
-
-
-class Raw(NamedTuple):
-    """A record as the decoders take it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def config() -> Config:
@@ -89,7 +77,9 @@ def replay() -> list[str]:
     raw: dict[str, list[Raw]] = {"events": [], "labels": []}
     for line in RECORDS.read_text().splitlines():
         topic, offset, timestamp, key, value = json.loads(line)
-        raw[topic].append(Raw(topic, 0, offset, round(timestamp * 1000), key.encode(), value.encode("latin-1")))
+        raw[topic].append(
+            Raw(value.encode("latin-1"), key.encode(), topic, offset=offset, timestamp=round(timestamp * 1000))
+        )
     merge = under_test.merge
     merger = Merger(merge.slack, merge.wait, two_topics=True)
     merger.ended(events=True, labels=True)

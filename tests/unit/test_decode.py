@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from stream.decode import EventDecoder, LabelDecoder
 from stream.records import Event, Label, Rejected
 from stream.refusal import REASONS
-from stream.testing import small_config
+from stream.testing import Raw, small_config
 
 FEATURES = {
     "delay": {"type": "number", "min": 0, "max": 100},
@@ -30,14 +31,7 @@ NESTED = {
 }
 
 
-class Record(NamedTuple):
-    value: bytes | None
-    timestamp: int = 1_500
-    key: bytes | None = b"k"
-    headers: tuple[tuple[str, bytes], ...] = ()
-    topic: str = "events"
-    partition: int = 3
-    offset: int = 81920
+Record = partial(Raw, key=b"k", partition=3, offset=81920, timestamp=1_500)
 
 
 def decode_event(
@@ -45,7 +39,7 @@ def decode_event(
 ) -> Event | Rejected:
     config = small_config({"events": {"features": features, **events}, "model": model or {}})
     raw = value if isinstance(value, bytes | None) else json.dumps(value).encode()
-    [decoded] = EventDecoder(config).decode([Record(raw, timestamp)])
+    [decoded] = EventDecoder(config).decode([Record(raw, timestamp=timestamp)])
     return decoded
 
 
@@ -294,7 +288,7 @@ _bytes = st.binary(max_size=30) | _objects.map(lambda value: json.dumps(value).e
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no fault
 @given(value=st.none() | _bytes, cut=st.integers(0, 5), timestamp=st.integers(-1, 2**62))
 def test_whatever_the_bytes_are_decoding_gives_one_usable_result(value: bytes | None, cut: int, timestamp: int) -> None:
-    record = Record(value[: len(value) - cut] if value else value, timestamp)
+    record = Record(value[: len(value) - cut] if value else value, timestamp=timestamp)
 
     for decoder in (NESTED_DECODER, FLAT_DECODER, LABEL_DECODER):
         [decoded] = decoder.decode([record])

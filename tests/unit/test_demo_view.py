@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -257,6 +258,34 @@ def test_a_usual_terminal_shows_all_there_is_to_see(picture: Picture, clock: Clo
     assert len(screen) == height or height > 24
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+def test_alerts_say_as_much_as_has_room_and_none_is_cut(picture: Picture, width: int) -> None:
+    evidence: Any = {
+        "before": 0.12345,
+        "after": 0.23456,
+        "statistic": 1234.5678,
+        "threshold": 1023.4567,
+        "p_value": 3e-12,
+    }
+    concept: Any = {"feature": None, "detector": "page_hinkley", "direction": "worse", "action": "challenger_learning"}
+    picture.alerted(alert(1, feature="minute_of_day", direction="narrower", **evidence))
+    picture.alerted(alert(2, feature="carrier", detector="chi_squared", detail="other", **evidence))
+    picture.alerted(alert(3, "concept_drift", **concept, **evidence))
+    picture.alerted(alert(12, "model_swap"))
+
+    screen = drawn(picture, width, 40)
+    head = next(n for n, row in enumerate(screen) if row.startswith("─ alerts"))
+    rows = screen[head + 1 : head + 5]
+
+    assert not [row for row in rows if "…" in row]
+    assert all("0.1235 -> 0.2346" in row for row in rows[1:])
+    assert "version 12 to 13: beat champion" in rows[0]
+    if width >= 100:
+        assert "challenger learning" in rows[1]
+    if width == 160:
+        assert all("statistic 1235 over 1023, p 3e-12" in row and "partition 0" in row for row in rows[1:])
+
+
 def test_a_champion_that_loses_to_a_baseline_is_shown_so(picture: Picture, clock: Clock) -> None:
     played(picture, clock)
     won = {str(part.style) for row in View(picture, WHERE).lines(80, 24) for part in row.spans}
@@ -299,6 +328,20 @@ def test_plain_lines_come_every_few_seconds_and_for_each_swap(picture: Picture, 
     assert "version 1 to 2: beat champion" in swap
     assert last.strip() == line(picture).strip()
     assert "1 predictions" in last
+
+
+def test_a_rate_is_told_while_something_waits_and_not_once_all_is_predicted(picture: Picture, clock: Clock) -> None:
+    picture.predicted(NEW_YEAR + DAY, 1, 0)
+    told = []
+    for taken in (1, 2):
+        for _ in range(2):
+            clock.now += 10.0
+            picture.looked(Metrics(records={("events", "predicted"): taken}), 2, 0)
+        told.append(line(picture))
+
+    stalled, done = told
+    assert "1 predictions, 0/s  " in stalled
+    assert "1 predictions  " in done
 
 
 # the summary

@@ -49,6 +49,26 @@ def test_a_drifted_feature_is_told_with_its_change_and_its_evidence() -> None:
     )
 
 
+def test_a_feature_that_spreads_is_told_with_its_deviations() -> None:
+    line = alert_line(alert(detector="ks", feature="pressure", direction="wider", before=6.1, after=9.84))
+
+    assert "pressure (ks)  wider, deviation 6.1 -> 9.84" in line.plain
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (1014.04, 1014.32, "1014 -> 1014.3"),
+        (1014.04, 1021.3, "1014 -> 1021"),
+        (0.1, 0.1, "0.1 -> 0.1"),
+    ],
+)
+def test_two_values_that_differ_do_not_look_the_same(before: float, after: float, told: str) -> None:
+    line = alert_line(alert(detector="ks", feature="pressure", direction="up", before=before, after=after))
+
+    assert f"pressure (ks)  up {told}  " in line.plain
+
+
 def test_a_drifted_category_is_named() -> None:
     line = alert_line(alert(detector="chi_squared", feature="carrier", detail="MQ", before=0.07, after=0.09))
 

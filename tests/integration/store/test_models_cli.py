@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -65,6 +67,22 @@ def test_the_list_shows_all_versions_and_marks_the_champion(config: Path) -> Non
     assert "*" in rows[1]
     for word in ("2", "2026-01-01 00:03:20", "first", "roc_auc 0.75", "200", "kB"):
         assert word in rows[1]
+
+
+def test_the_list_says_of_when_its_figures_are_and_what_a_first_version_has_none_of(
+    config: Path, store: ModelStore
+) -> None:
+    untrained = msgspec.structs.replace(make_meta(), scores={})
+    version = store.publish("delays", make_learner(), meta=untrained)
+    store.promote("delays", version, expected_epoch=0, reason="first", who="task 0")
+
+    text = output(config, "list")
+
+    (row,) = (line for line in text.splitlines() if "logistic" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][-3:-1] == ["-", "-"]
+    for words in ("scores then", "labels then", "those with which a version was made", "* serves since 2"):
+        assert words in text
+    assert re.search(r"labels then +-", output(config, "show"))
 
 
 @pytest.mark.usefixtures("two_versions")

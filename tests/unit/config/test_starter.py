@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from learners.base import Problem
+from stream.cli.commands import app
 from stream.cli.init import init
 from stream.config.infer import Guess, LabelGuess, infer
 from stream.config.load import load
@@ -140,6 +142,16 @@ def test_init_writes_a_file_that_loads(tmp_path: Path) -> None:
 
     config = load(output, {})
     assert (config.app, config.events.label, list(config.events.features)) == ("trips", "is_fraud", ["x"])
+
+
+def test_init_says_how_much_it_reads_and_reads_no_more(tmp_path: Path) -> None:
+    sample, output = tmp_path / "many.jsonl", tmp_path / "many.yaml"
+    sample.write_text('{"id": 1, "x": 1.5}\n' * 1000 + "beyond\n", encoding="utf-8")
+
+    init(sample, None, "localhost:9092", output)
+
+    assert "from 1000 events" in output.read_text(encoding="utf-8")
+    assert CliRunner().invoke(app, ["init", "--help"]).output.count("1,000") == 2
 
 
 def test_init_overwrites_only_when_told(tmp_path: Path) -> None:

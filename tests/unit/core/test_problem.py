@@ -29,6 +29,14 @@ def test_ties_count_half_in_roc_auc() -> None:
     assert scores["roc_auc"] == pytest.approx(0.5)
 
 
+def test_a_run_of_ties_counts_half_for_each_pair_in_roc_auc() -> None:
+    outputs, labels = [0.9, 0.4, 0.4, 0.4, 0.1], [True, True, False, False, True]
+
+    scores = BinaryJudge(0.5, absolute=False).scores(outputs, labels)
+
+    assert scores["roc_auc"] == pytest.approx((2 + 2 * 0.5) / 6)  # of six pairs two are in order, two are ties
+
+
 def test_a_score_that_the_window_cannot_give_is_left_out() -> None:
     scores = BinaryJudge(0.5, absolute=False).scores([0.1, 0.2], [False, False])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from detectors.base import Row, State
+from detectors.base import Reading, Row, State
 from detectors.data.ks import KolmogorovSmirnov, KsConfig
 
 DRAWS: dict[str, Callable[[random.Random, int], float]] = {
@@ -63,6 +63,44 @@ def test_the_direction_is_that_of_the_values(shift: float, direction: str) -> No
     detector = KolmogorovSmirnov(KsConfig(reference=200, window=100, every=50), ["x"])
     signals = detector.observe([{"x": rng.gauss(shift if index >= 300 else 0.0, 1.0)} for index in range(400)])
     assert [signal.reading.direction for signal in signals] == [direction]
+
+
+def drift(before: Callable[[random.Random], float], after: Callable[[random.Random], float]) -> Reading:
+    """The alarm for values drawn in one way, then in another."""
+    rng = random.Random(1)
+    detector = KolmogorovSmirnov(KsConfig(reference=500, window=500, every=500), ["x"])
+    rows: list[Row] = [{"x": (before if index < 500 else after)(rng)} for index in range(1000)]
+    [signal] = detector.observe(rows)
+    return signal.reading
+
+
+def test_values_that_spread_without_moving_are_wider_and_show_their_deviations() -> None:
+    reading = drift(lambda rng: rng.gauss(1014, 5), lambda rng: rng.gauss(1014, 12))
+
+    assert reading.direction == "wider"
+    assert [reading.before, reading.after] == pytest.approx([5, 12], rel=0.1)
+
+
+def test_values_that_draw_together_are_narrower() -> None:
+    reading = drift(lambda rng: rng.gauss(1014, 12), lambda rng: rng.gauss(1014, 5))
+
+    assert reading.direction == "narrower"
+    assert reading.before is not None
+    assert reading.after is not None
+    assert reading.before > reading.after
+
+
+def test_a_change_of_shape_alone_has_no_direction() -> None:
+    reading = drift(lambda rng: rng.gauss(0, 1), lambda rng: rng.choice((-1.0, 1.0)))
+
+    assert reading.direction is None
+
+
+def test_a_share_that_grows_is_up_though_its_deviation_grows_too() -> None:
+    reading = drift(lambda rng: float(rng.random() < 0.02), lambda rng: float(rng.random() < 0.2))
+
+    assert reading.direction == "up"
+    assert [reading.before, reading.after] == pytest.approx([0.02, 0.2], abs=0.05)
 
 
 def test_false_alarms_at_one_check_stay_within_alpha_over_all_features() -> None:

@@ -14,19 +14,10 @@ from stream.decode import EventDecoder, LabelDecoder
 from stream.records import Event, Label
 from stream.simulate.catalogue import Kind, make_source
 from stream.simulate.wire import encode
+from stream.testing import Raw
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SHIPPED = [("flights.yaml", Kind.FLIGHTS), ("fraud.yaml", Kind.PAYMENTS), ("sensor.yaml", Kind.SENSOR)]
-
-
-class Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
 
 
 class Decoded(NamedTuple):
@@ -46,7 +37,7 @@ def decoded(request: pytest.FixtureRequest) -> Decoded:
     source = make_source(kind, imbalance=5) if kind is Kind.PAYMENTS else make_source(kind)
     messages = list(islice(encode(source.records(events=400)), 1200))
     records = [
-        Record(names[m.topic], 0, offset, round(m.timestamp * 1000), m.key, m.value, ())
+        Raw(m.value, m.key, names[m.topic], offset=offset, timestamp=round(m.timestamp * 1000))
         for offset, m in enumerate(messages)
     ]
     events = EventDecoder(config).decode([r for r in records if r.topic == config.topics.events])

@@ -1,0 +1,94 @@
+"""What every registered detector refuses at construction, concept and data alike, and in which words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from detectors.registry import CONCEPT, DATA, ConceptConfig, DataConfig
+
+INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
+    "adwin": [
+        ({"delta": -5}, ("delta", "greater than 0")),
+        ({"delta": 1}, ("delta", "less than 1")),
+        ({"clock": 0}, ("clock", "greater than or equal to 1")),
+        ({"max_buckets": 1}, ("max_buckets", "greater than or equal to 2")),
+        ({"warmup": 10}, ("warmup", "at least 16", "min_window")),
+    ],
+    "ddm": [
+        ({"warmup": 29}, ("warmup", "greater than or equal to 30")),
+        ({"drift_level": math.inf}, ("drift_level", "finite")),
+        ({"warning_level": 3.0}, ("warning_level", "less than drift_level=3")),
+    ],
+    "eddm": [
+        ({"mistake": 0}, ("mistake", "greater than 0")),
+        ({"drift_level": 1}, ("drift_level", "less than 1")),
+        ({"warning_level": 0.5}, ("warning_level", "more than drift_level=0.8")),
+    ],
+    "hddm_a": [
+        ({"drift_confidence": 0}, ("drift_confidence", "greater than 0")),
+        ({"warning_confidence": 0.001}, ("warning_confidence", "more than drift_confidence=0.001")),
+    ],
+    "hddm_w": [
+        ({"weight": 1}, ("weight", "less than 1")),
+        ({"drift_confidence": 0.1}, ("warning_confidence", "more than drift_confidence=0.1")),
+    ],
+    "kswin": [
+        ({"alpha": 0}, ("alpha", "greater than 0")),
+        ({"seed": -1}, ("seed", "greater than or equal to 0")),
+        ({"window": 60}, ("window", "at least 2 x recent = 100")),
+        ({"alpha": 1e-6, "recent": 10}, ("alpha", "could never alarm", "Raise")),
+    ],
+    "page_hinkley": [
+        ({"threshold": 0}, ("threshold", "greater than 0")),
+        ({"delta": math.nan}, ("delta", "finite")),
+        ({"forgetting": 1.1}, ("forgetting", "less than or equal to 1")),
+    ],
+    "ks": [
+        ({"reference": 99}, ("reference", "greater than or equal to 100")),
+        ({"window": 0}, ("window", "greater than or equal to 30")),
+        ({"every": 501}, ("every", "at most window=500")),
+        ({"alpha": 0}, ("alpha", "greater than 0")),
+        ({"alpha": 0.1, "warning_alpha": 0.1}, ("warning_alpha", "more than alpha=0.1")),
+        ({"min_effect": 1.0}, ("min_effect", "less than 1")),
+        ({"features": []}, ("features", "at least 1")),
+        ({"features": ["a", "a"]}, ("features", "once")),
+    ],
+    "chi_squared": [
+        ({"max_categories": 1}, ("max_categories", "greater than or equal to 2")),
+        ({"alpha": math.nan}, ("alpha", "finite")),
+        ({"window": 30.5}, ("window", "integer")),
+    ],
+}
+
+
+def configure(kind: str, options: dict[str, Any]) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(ConceptConfig if kind in CONCEPT else DataConfig)
+    adapter.validate_python({"kind": kind, **options})
+
+
+def test_every_registered_detector_is_held_to_the_law() -> None:
+    assert set(INVALID) == set(CONCEPT) | set(DATA)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [(kind, options, words) for kind, invalid in INVALID.items() for options, words in invalid],
+    ids=lambda value: str(value) if isinstance(value, (str, dict)) else "",
+)
+def test_wrong_parameters_are_refused_with_the_field_and_what_is_allowed(
+    kind: str, options: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        configure(kind, options)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", INVALID)
+def test_an_unknown_option_is_refused_by_name(kind: str) -> None:
+    with pytest.raises(ValidationError, match="detla"):
+        configure(kind, {"detla": 0.1})
