@@ -9,6 +9,7 @@ is parsed or a byte of the body is decompressed; then the body goes through the 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import importlib.metadata
@@ -29,8 +30,10 @@ MAC_BYTES = hashlib.sha256().digest_size
 MAX_BYTES = 512 * 2**20
 """Largest body, compressed or not, that is opened unless the caller says otherwise."""
 MAX_HEADER_BYTES = 2**20
-LEVEL = 3
-"""zlib's: about half the size of a model at a tenth of the time of level 9."""
+LEVEL = 1
+"""zlib's. What is left of a model are mostly numbers: level 6 makes them an eighth smaller and takes three times as
+long (`benchmarks/snapshots.py`).
+"""
 LEAST_SECRET_BYTES = 16
 
 
@@ -174,6 +177,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: _installed(name) for name in ("driftline", "numpy", "river")}}
 
 
+@functools.cache
 def _installed(name: str) -> str:
     try:
         return importlib.metadata.version(name)

@@ -6,6 +6,7 @@ one that does not) cannot be told from outside.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -36,6 +37,41 @@ class Schema(NamedTuple):
 
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+
+
+class Unit(StrEnum):
+    """What a score is counted in before it becomes an output."""
+
+    LOG_ODDS = "log-odds"
+    """0 is even, 2.2 is nine to one; of several classes, of this one against all the rest."""
+    PROBABILITY = "probability"
+    LABEL = "unit of the label"
+
+
+class Contribution(NamedTuple):
+    """What a feature, with this value, has added to a score."""
+
+    feature: str
+    value: Value
+    contribution: float
+
+
+class Explanation(NamedTuple):
+    """A score taken apart: what the model says of any row, and what each feature of this one adds, largest first.
+
+    `label` is the class whose score it is; None for a number. What a pipeline has made of features and cannot be told
+    which of them it comes from stands under its own name.
+    """
+
+    unit: Unit
+    base: float
+    contributions: tuple[Contribution, ...]
+    label: Target | None
+
+    @property
+    def score(self) -> float:
+        """What it adds up to: the output, or its log-odds, before numbers are limited and shares made to sum to 1."""
+        return self.base + math.fsum(one.contribution for one in self.contributions)
 
 
 class LearnerConfig(BaseModel):
@@ -79,6 +115,13 @@ class Learner(ABC, Generic[C]):
     @abstractmethod
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Learn from rows and their labels, in order. `len(rows) == len(labels)`."""
+
+    def explain(self, row: Row, label: Target | None = None) -> Explanation | None:
+        """What each feature contributes to a row's score; of several classes, for `label`, or for the likeliest.
+
+        None when nothing was learned yet, and from a learner that cannot be taken apart. Changes nothing.
+        """
+        return None
 
     def fresh(self, seed: int) -> Learner[C]:
         """An untrained learner of the same recipe."""

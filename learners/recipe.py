@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from learners.base import Learner, LearnerConfig, Output, Problem, Row, Schema, Target
+from learners.base import Explanation, Learner, LearnerConfig, Output, Problem, Row, Schema, Target
+from learners.contributions import explanation
 from learners.prepare import Encoder
 from learners.target import Coder
 
@@ -66,6 +67,13 @@ class Recipe(Learner[C]):
             if y is not None:
                 learn_one(x, y)
                 self._learned = True
+
+    def explain(self, row: Row, label: Target | None = None) -> Explanation | None:
+        """What each feature contributes to a row's score. Changes nothing."""
+        if not self._learned:
+            return None
+        x = self._encoder.transform_one(row)
+        return explanation(self._estimator, self._coder, self.problem, self.schema, row, x, label)
 
 
 def untrained(problem: Problem) -> Output:

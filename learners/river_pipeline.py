@@ -13,8 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from river import base, compose
 
-from learners.base import Learner, LearnerConfig, LearnerError, Output, Problem, Row, Schema, Target
+from learners.base import Explanation, Learner, LearnerConfig, LearnerError, Output, Problem, Row, Schema, Target
 from learners.columns import Columns, ColumnScaler, columns_of, rows_of
+from learners.contributions import explanation
 from learners.prepare import usable
 from learners.recipe import untrained
 from learners.river_names import construct
@@ -130,6 +131,18 @@ class RiverPipeline(Learner[RiverConfig]):
                 self._learned = True
             except Exception as error:  # noqa: BLE001 - as in `predict`
                 self._fault(error)
+
+    def explain(self, row: Row, label: Target | None = None) -> Explanation | None:
+        """What each feature contributes to a row's score; None also for a row that cannot be predicted."""
+        if not self._learned:
+            return None
+        x = usable(row, self.schema.numeric, self.schema.categorical)
+        try:
+            for step in self._transformers:
+                x = step.transform_one(x)
+            return explanation(self._estimator, self._coder, self.problem, self.schema, row, x, label)
+        except Exception:  # noqa: BLE001 - as in `predict`
+            return None
 
     def _columns(self, rows: Sequence[Row]) -> Columns | None:
         """The rows as columns, if they are nothing but sound floats, as most are."""

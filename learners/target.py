@@ -25,6 +25,11 @@ class Coder(ABC):
     def decode(self, said: Any) -> Output:
         """An output from what the estimator said: class probabilities, or a number. Changes nothing."""
 
+    @property
+    def unit(self) -> tuple[float, float]:
+        """What a number of the estimator's is multiplied by, and what is added, to be in the label's unit."""
+        return 1.0, 0.0
+
 
 class BinaryCoder(Coder):
     """Labels are bools; the output is the probability of true, 0.5 where the estimator has no opinion."""
@@ -83,6 +88,11 @@ class NumberCoder(Coder):
         _, mean, _, inverse = self._moments
         number = pulled_in(self._moments, number)
         return (number - mean) * inverse if self._standardise else number
+
+    @property
+    def unit(self) -> tuple[float, float]:
+        _, mean, _, inverse = self._moments
+        return (1.0 / inverse if inverse else 0.0, mean) if self._standardise else (1.0, 0.0)
 
     def decode(self, said: float) -> float:
         _, mean, _, inverse = self._moments

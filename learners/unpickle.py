@@ -18,14 +18,19 @@ import pickle
 import random
 import re
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from river.proba import Gaussian
+
+from learners import slim
 
 _EXACT: dict[str, str] = {
     "builtins": "bool bytearray bytes complex dict float frozenset int iter list range set slice str tuple",
     "collections": "Counter OrderedDict defaultdict deque",
     "copy": "deepcopy",
     "datetime": "datetime timedelta",
+    "learners.slim": "gaussian",
     "numpy": "dtype ndarray",
     "numpy._core.multiarray": "_reconstruct scalar",
     "numpy._core.numeric": "_frombuffer",
@@ -77,16 +82,33 @@ class AllowListUnpickler(pickle.Unpickler):
         raise Refused(f"it refers to an outside object {pid!r}; models hold none")
 
 
+_SLIM: Mapping[type, Callable[[Any], Any]] = {Gaussian: slim.pack} if slim.is_known() else {}
+"""How objects are pickled without what they never use, by their exact type."""
+
+_NAMED = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType)
+
+
 class AllowListPickler(pickle.Pickler):
-    """Pickles models, and refuses what `AllowListUnpickler` would: nothing is stored that can't be read back."""
+    """Pickles models, and refuses what `AllowListUnpickler` would: nothing is stored that can't be read back.
+
+    Idle random states are left out; see `learners.slim`.
+    """
 
     def __init__(self, file: io.BytesIO, extra: Sequence[str] = ()) -> None:
         super().__init__(file, protocol=5)
         self._extra = frozenset(extra)
+        self._unnamed: set[type] = set()
 
     def reducer_override(self, obj: Any) -> Any:
-        """Check every class, function and bound method on its way into the pickle."""
-        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
+        """Check every class, function and bound method on its way into the pickle; make others slim."""
+        kind = type(obj)
+        if kind in self._unnamed:  # of a large model, all but a few
+            return NotImplemented
+        if kind in _SLIM:
+            return _SLIM[kind](obj)
+        if not issubclass(kind, _NAMED):
+            self._unnamed.add(kind)
+        elif isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
             owner = getattr(obj, "__self__", None)
             if owner is None or isinstance(owner, types.ModuleType):
                 resolve(_module_of(obj), obj.__qualname__, self._extra)
