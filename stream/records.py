@@ -6,7 +6,7 @@ Kafka record, `time` the time the event itself names.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -134,12 +134,18 @@ class Promote(msgspec.Struct, frozen=True):
 Effect: TypeAlias = Prediction | Alert | Rejected | Promote
 
 
+Source: TypeAlias = Literal["champion", "challenger", "store"]
+"""Where a learner to swap in comes from: it is the task's own champion or challenger, or an artifact of the store."""
+
+
 class Swap(msgspec.Struct, frozen=True):
-    """Command to the engine: serve with this learner from the next event on."""
+    """Command to the engine: serve with this learner from the next event on. `digest` is that of its artifact."""
 
     learner: Any
     version: int
     reason: str
+    source: Source = "store"
+    digest: str = ""
 
 
 class PromotionRefused(msgspec.Struct, frozen=True):

@@ -1,14 +1,16 @@
 """The engine of one task: takes spans of events and labels with the time, returns effects. Pure: no I/O, no clock, no
 thread.
 
-Everything that must survive together is in one `TaskState`, which pickles. What the engine is told and in which order
-(spans, times, commands) determines all that it does.
+Everything that must survive together is in one `TaskState`, which pickles. The records in their order and the commands
+between them determine all that it does; how the records are cut into spans, and the times that are passed in, do not
+(but for `latency_ms`, and for records that are more than `MAX_AHEAD` ahead of the time).
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.base import Signal, State
 from learners import registry
@@ -20,7 +22,7 @@ from stream.core.monitors import Cooldown, Monitors, alert_id, evidence, severit
 from stream.core.pending import Joined, Pending, Waiting
 from stream.core.problem import judge_for
 from stream.core.scores import Scores, Track
-from stream.records import Alert, Command, Effect, Event, Label, Prediction, Promote, Span, Swap
+from stream.records import Alert, Command, Effect, Event, Label, Prediction, Promote, Rejected, Span, Swap
 
 MAX_AHEAD = 3600.0
 """Seconds that record time may run ahead of the time passed in. A clock that jumps further is not believed."""
@@ -50,7 +52,18 @@ class TaskState:
         self.labels = Track()
         self.counts: Counter[tuple[str, str]] = Counter()
         self.stream_time = 0.0
+        self.next_offset = 0  # after the newest predicted event
         self.positions: dict[str, int] = {}
+
+
+class Taken(NamedTuple):
+    """What is to be done, each kind of effect in its order; what was taken of a span, and what is left of it, if
+    anything.
+    """
+
+    effects: list[Effect]
+    span: Span
+    rest: Span | None
 
 
 class Engine:
@@ -62,24 +75,37 @@ class Engine:
         self.state = state or TaskState(config)
 
     def process(self, span: Span, now: float) -> list[Effect]:
-        """Take events, then labels, at time `now`; return what is to be done about it, in order.
+        """Take a whole span, through any promotion that is asked for on the way: for drivers that carry out none.
 
         `now` (seconds since the epoch) only stamps latency and bounds how far record time is believed.
         """
+        effects, _, rest = self.take(span, now)
+        while rest is not None:
+            more, _, rest = self.take(rest, now)
+            effects += more
+        return effects
+
+    def take(self, span: Span, now: float) -> Taken:
+        """Take events, then labels, at time `now`, up to and with the record at which a promotion is asked for.
+
+        What is left then is to be taken first thing after the promotion was answered, or put off: so each record meets
+        the same champion wherever spans are cut.
+        """
         effects: list[Effect] = []
-        for rejected in span.rejected:
-            topic = "events" if rejected.topic == self.config.topics.events else "labels"
-            self._count(topic, "dead_lettered")
-            self._reached(topic, rejected.offset)
-            effects.append(rejected)
-        if span.events:
-            self._take_events(span.events, now, (now - span.received) * 1000.0, effects)
-        if span.labels:
-            self._take_labels(span.labels, now, effects)
-        predictions, labels = self.state.pending.expire(self.state.stream_time)
+        at_event = self._take_events(span, now, effects) if span.events else None
+        at_label = self._take_labels(span.labels, now, effects) if span.labels and at_event is None else None
+        stopped = at_event is not None or at_label is not None
+        taken, rest = self._split(span, at_event, at_label) if stopped else (span, None)
+        if taken.rejected:
+            for rejected in taken.rejected:
+                side = self._side(rejected)
+                self._count(side, "dead_lettered")
+                self._reached(side, rejected.offset)
+            effects[:0] = taken.rejected
+        predictions, labels = self.state.pending.given_up()
         self._count("predictions", "expired", predictions)
         self._count("labels", "expired", labels)
-        return effects
+        return Taken(effects, taken, rest)
 
     def command(self, command: Command, now: float) -> list[Effect]:
         """Apply what was decided outside the stream: a swap, or a promotion that was refused."""
@@ -98,30 +124,58 @@ class Engine:
         detail = f"version {before} to {command.version}: {command.reason}"
         return [self._alert(kind, state.stream_time, offset, "swapped", {"detail": detail})]
 
+    @property
+    def proposal(self) -> Promote | None:
+        """The promotion that was asked for and is not answered yet. Whoever resumes a task from a snapshot takes it up
+        before the next record.
+        """
+        challenger = self.state.adaptation.challenger
+        won = None if challenger is None else challenger.won
+        if challenger is None or won is None:
+            return None
+        scores = {"champion_loss": won.champion_loss, "challenger_loss": won.challenger_loss}
+        expected, reason = self.state.version, "beat_champion"
+        return Promote(challenger.learner, expected, reason, scores, won.labels, won.offset, won.timestamp)
+
     # events
 
-    def _take_events(self, events: list[Event], now: float, latency_ms: float, effects: list[Effect]) -> None:
-        """Predict a span of events. One that has its label already is learned from before the next is predicted."""
-        pending = self.state.pending
-        knows, has_label_for = pending.knows, pending.has_label_for
+    def _take_events(self, span: Span, now: float, effects: list[Effect]) -> int | None:
+        """Predict the events of a span. One that has its label already is learned from before the next is predicted.
+
+        Returns the offset of the event at which a promotion was asked for; those after it are not taken.
+        """
+        state, pending = self.state, self.state.pending
+        knows, has_label_for, wait = pending.knows, pending.has_label_for, pending.add
+        version, time, ahead = state.version, state.stream_time, now + MAX_AHEAD
+        latency_ms = (now - span.received) * 1000.0
         fresh: list[Event] = []
-        ids: set[str] = set()
-        for event in events:
+        rows: list[Waiting] = []
+        for event in span.events:
+            if time < event.timestamp <= ahead:
+                state.stream_time = time = event.timestamp
+                if time > pending.expires_at:
+                    pending.expire(time)
             id_ = event.id
-            if id_ in ids or knows(id_):
+            if knows(id_):
                 self._count("events", "duplicate")
                 continue
+            waiting = Waiting(event.features, version, time, event.offset)
             fresh.append(event)
-            ids.add(id_)
-            if event.label is not None or has_label_for(id_):
-                self._predict(fresh, now, latency_ms, effects)
-                self._learn_at_once(event, effects)
-                fresh, ids = [], set()
+            rows.append(waiting)
+            if event.label is None and not has_label_for(id_):
+                wait(id_, waiting)
+                continue
+            self._predict(fresh, rows, latency_ms, effects)
+            fresh, rows = [], []
+            if self._learn_at_once(event, waiting, effects):
+                self._reached("events", event.offset)
+                return event.offset
         if fresh:
-            self._predict(fresh, now, latency_ms, effects)
-        self._reached("events", events[-1].offset)
+            self._predict(fresh, rows, latency_ms, effects)
+        self._reached("events", span.events[-1].offset)
+        return None
 
-    def _predict(self, events: list[Event], now: float, latency_ms: float, effects: list[Effect]) -> None:
+    def _predict(self, events: list[Event], waiting: list[Waiting], latency_ms: float, effects: list[Effect]) -> None:
         state = self.state
         rows = [event.features for event in events]
         outputs = state.champion.predict(rows)
@@ -129,14 +183,12 @@ class Engine:
         challenger = state.adaptation.challenger
         rivals = challenger.learner.predict(rows) if challenger is not None else [None] * len(rows)
         model, version, partition = self.config.model.name, state.version, self.partition
-        audited, wait, time = self.config.audit.features, state.pending.add, state.stream_time
-        ahead = now + MAX_AHEAD
-        each = zip(events, everyones, state.judge.answers(outputs), rivals, strict=True)
-        for event, made, (answer, probabilities), rival in each:
-            if time < event.timestamp <= ahead:
-                time = event.timestamp
-            features, offset, key = event.features, event.offset, event.key
-            wait(event.id, Waiting(features, made, rival, version, time, offset))
+        audited = self.config.audit.features
+        each = zip(events, waiting, everyones, state.judge.answers(outputs), rivals, strict=True)
+        for event, entry, made, (answer, probabilities), rival in each:
+            entry.outputs = made
+            entry.challenger = rival
+            key = event.key
             effects.append(
                 Prediction(
                     event.id,
@@ -148,73 +200,95 @@ class Engine:
                     version,
                     latency_ms,
                     partition,
-                    offset,
-                    features if audited else None,
+                    event.offset,
+                    event.features if audited else None,
                 )
             )
-        state.stream_time = time
-        self._reached("events", events[-1].offset)
+        state.next_offset = events[-1].offset + 1
         self._count("events", "predicted", len(events))
-        before = state.events.count
-        state.events.note(len(events), lambda i: (events[i].offset, events[i].timestamp))
+        seen = 0
         for name, signal in state.monitors.observe_rows(rows):
             if signal.reading.state is State.DRIFT:
-                event = events[signal.index]
-                effects.extend(self._drift("data_drift", name, signal, (event.offset, event.timestamp), before))
+                index = signal.index
+                self._note_events(events[seen : index + 1])
+                seen = index + 1
+                at = events[index].offset, events[index].timestamp
+                effects.extend(self._drift("data_drift", name, signal, at, waiting[index].timestamp))
+        self._note_events(events[seen:] if seen else events)
 
-    def _learn_at_once(self, event: Event, effects: list[Effect]) -> None:
-        """Join the event just predicted with the label that came with it or before it."""
-        pending = self.state.pending
-        label = event.label
+    def _note_events(self, events: list[Event]) -> None:
+        self.state.events.note(len(events), lambda i: (events[i].offset, events[i].timestamp))
+
+    def _learn_at_once(self, event: Event, waiting: Waiting, effects: list[Effect]) -> bool:
+        """Join the event just predicted with the label that came with it, or before it."""
+        pending, label = self.state.pending, event.label
         if pending.has_label_for(event.id):
             early = pending.take_early(event.id)
             self._count("labels", "joined" if label is None else "duplicate")
             label = early.label if label is None else label
-        waiting = pending.join(event.id)
-        if waiting is not None and label is not None:
-            self._learn(Joined([waiting], [label], [self.state.stream_time]), effects)
+        assert label is not None
+        pending.settle(event.id)
+        return self._learn(Joined([waiting], [label], [waiting.timestamp]), effects)
 
     # labels
 
-    def _take_labels(self, labels: list[Label], now: float, effects: list[Effect]) -> None:
-        state = self.state
-        join = state.pending.join
+    def _take_labels(self, labels: list[Label], now: float, effects: list[Effect]) -> int | None:
+        """Join labels and learn from them, in parts that end where the challenger is decided about.
+
+        Returns the offset of the label at which a promotion was asked for; those after it are not taken.
+        """
+        state, pending, adaptation = self.state, self.state.pending, self.state.adaptation
+        join, hold = pending.join, pending.hold
         joined = Joined([], [], [])
+        undecided = adaptation.undecided()
         time, ahead = state.stream_time, now + MAX_AHEAD
         for label in labels:
             if time < label.timestamp <= ahead:
-                time = label.timestamp
+                state.stream_time = time = label.timestamp
+                if time > pending.expires_at:
+                    pending.expire(time)
             waiting = join(label.id)
-            if waiting is not None:
-                joined.waiting.append(waiting)
-                joined.labels.append(label.label)
-                joined.times.append(time)
-            elif not state.pending.hold(label, time):
-                self._count("labels", "duplicate")
-        state.stream_time = time
-        self._count("labels", "joined", len(joined.labels))
+            if waiting is None:
+                if not hold(label, time):
+                    self._count("labels", "duplicate")
+                continue
+            joined.waiting.append(waiting)
+            joined.labels.append(label.label)
+            joined.times.append(time)
+            if undecided and adaptation.compares(waiting):
+                undecided -= 1
+                if not undecided:
+                    if self._learn_joined(joined, effects):
+                        self._reached("labels", label.offset)
+                        return label.offset
+                    joined, undecided = Joined([], [], []), adaptation.undecided()
+        self._learn_joined(joined, effects)
         self._reached("labels", labels[-1].offset)
-        if joined.labels:
-            self._learn(joined, effects)
+        return None
 
-    def _learn(self, joined: Joined, effects: list[Effect]) -> None:
-        """Score, detect, learn and adapt, in that order, on labels that found their predictions."""
+    def _learn_joined(self, joined: Joined, effects: list[Effect]) -> bool:
+        self._count("labels", "joined", len(joined.labels))
+        return bool(joined.labels) and self._learn(joined, effects)
+
+    def _learn(self, joined: Joined, effects: list[Effect]) -> bool:
+        """Score, detect, learn and adapt, in that order, on labels that found their predictions.
+
+        Returns whether a promotion was asked for, which only the last label can bring about.
+        """
         state, labels = self.state, joined.labels
         rows = [waiting.features for waiting in joined.waiting]
         state.scores.record(state.judge, labels, [waiting.outputs for waiting in joined.waiting])
-        before = state.labels.count
-        state.labels.note(len(labels), joined.place)
         signals = self._errors_observed(joined)
         state.champion.learn(rows, labels)
         for _, learner in state.baselines:
             learner.learn(rows, labels)
 
-        done = 0
+        done, asked = 0, False
         for name, signal in signals:
-            self._teach_challenger(joined.part(done, signal.index + 1), effects)
+            asked |= self._teach_challenger(joined.part(done, signal.index + 1), effects)
             done = signal.index + 1
-            self._on_concept_signal(name, signal, joined.place(signal.index), before, effects)
-        self._teach_challenger(joined.part(done, len(labels)) if done else joined, effects)
+            self._on_concept_signal(name, signal, joined.place(signal.index), effects)
+        return self._teach_challenger(joined.part(done, len(labels)) if done else joined, effects) or asked
 
     def _errors_observed(self, joined: Joined) -> list[tuple[str, Signal]]:
         """Show the champion's errors to the concept detectors; their signals, at positions in `joined`.
@@ -231,44 +305,38 @@ class Engine:
             for name, signal in state.monitors.observe_errors(errors)
         ]
 
-    def _on_concept_signal(
-        self, name: str, signal: Signal, at: tuple[int, float], before: int, effects: list[Effect]
-    ) -> None:
+    def _on_concept_signal(self, name: str, signal: Signal, at: tuple[int, float], effects: list[Effect]) -> None:
         state, adaptation = self.state, self.state.adaptation
         drift = signal.reading.state is State.DRIFT
         started = False
         if drift or adaptation.starts_on_warning():
-            started = adaptation.start(state.champion, state.positions.get("events", 0), at[1])
+            started = adaptation.start(state.champion, state.next_offset)
         if drift:
             action = "challenger_started" if started else "challenger_learning" if adaptation.challenger else "none"
-            effects.extend(self._drift("concept_drift", name, signal, at, before, action))
+            effects.extend(self._drift("concept_drift", name, signal, at, at[1], action))
 
-    def _teach_challenger(self, joined: Joined, effects: list[Effect]) -> None:
-        adaptation = self.state.adaptation
-        challenger = adaptation.challenger
-        if challenger is None or not joined.labels:
-            return
-        won = adaptation.step(joined)
-        if won is not None:
-            scores = {"champion_loss": won.champion_loss, "challenger_loss": won.challenger_loss}
-            reason, version = "beat_champion", self.state.version
-            effects.append(Promote(challenger.learner, version, reason, scores, won.labels, won.offset, won.timestamp))
+    def _teach_challenger(self, joined: Joined, effects: list[Effect]) -> bool:
+        """Let the challenger, if there is one, see these labels; whether that made it ask for its promotion."""
+        self.state.labels.note(len(joined.labels), joined.place)
+        won = joined.labels and self.state.adaptation.step(joined)
+        proposal = self.proposal if won else None
+        if proposal is None:
+            return False
+        effects.append(proposal)
+        return True
 
     # alerts and accounts
 
     def _drift(
-        self, kind: str, detector: str, signal: Signal, at: tuple[int, float], before: int, action: str = "none"
+        self, kind: str, detector: str, signal: Signal, at: tuple[int, float], time: float, action: str = "none"
     ) -> list[Effect]:
-        """The alert of a DRIFT signal at an offset and time, unless the same was said a short while ago.
-
-        `before` is how many values its stream had before the observed span.
+        """The alert of a DRIFT signal from the newest value of its stream, which stands at an offset and time, unless
+        the same was said a short while ago. `time` is the stream's then.
         """
-        offset, ts = at
-        if not self.state.cooldown.allows((kind, detector, signal.feature or ""), ts):
+        if not self.state.cooldown.allows((kind, detector, signal.feature or ""), time):
             return []
         track = self.state.labels if kind == "concept_drift" else self.state.events
-        known = evidence(detector, signal, track, before + signal.index + 1, at)
-        return [self._alert(kind, ts, offset, action, known)]
+        return [self._alert(kind, time, at[0], action, evidence(detector, signal, track, at))]
 
     def _alert(self, kind: str, ts: float, offset: int, action: str, known: dict[str, Any]) -> Alert:
         what = (known.get("detector"), known.get("feature"), known.get("detail"))
@@ -284,6 +352,24 @@ class Engine:
             action=action,
             **known,
         )
+
+    def _split(self, span: Span, at_event: int | None, at_label: int | None) -> tuple[Span, Span | None]:
+        """A span up to one of its events or, if that is None, of its labels; and what comes after it, if anything."""
+        last = {"events": math.inf if at_event is None else at_event, "labels": -1 if at_label is None else at_label}
+
+        def part(early: bool) -> Span:
+            return Span(
+                [event for event in span.events if (event.offset <= last["events"]) is early],
+                [label for label in span.labels if (label.offset <= last["labels"]) is early],
+                [rejected for rejected in span.rejected if (rejected.offset <= last[self._side(rejected)]) is early],
+                span.received,
+            )
+
+        rest = part(early=False)
+        return part(early=True), rest if rest.events or rest.labels or rest.rejected else None
+
+    def _side(self, rejected: Rejected) -> str:
+        return "events" if rejected.topic == self.config.topics.events else "labels"
 
     def _count(self, topic: str, outcome: str, n: int = 1) -> None:
         if n:

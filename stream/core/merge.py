@@ -2,8 +2,11 @@
 
 A record is taken when the other topic is known to have reached its time: it has a later record in hand. While the
 other topic has nothing in hand, a record waits for it: `wait` seconds from its own arrival if the other topic is at
-its end on the broker, `PATIENCE` seconds if there is more to come from it, and not at all when the record is itself as
-young as `wait`: then the stream is live, and the order of arrival is the order of life.
+its end on the broker, `PATIENCE` seconds if there is more to come from it, and not at all when the record's time is
+within `wait` of the clock: then the stream is live, and the order of arrival is the order of life.
+
+So the order in which a backlog is taken is decided by the records' times alone, however they arrive and wherever spans
+are cut, as long as neither topic is silent for longer than it is waited for.
 """
 
 from __future__ import annotations
@@ -76,13 +79,18 @@ class Merger:
         self._events.at_end, self._labels.at_end = events, labels
 
     def next_span(self, now: float) -> Span | None:
-        """The next span that may be taken at `now`; None when there is nothing, or the other topic is waited for."""
+        """The next span that may be taken at `now`; None when there is nothing, or the other topic is waited for.
+
+        It holds what comes from the events topic, then what comes from the labels topic, rejected records included.
+        """
         span = Span([], [], [])
         received = 0.0
+        previous = self._events
         for _ in range(self._max_span):
             side = self._next_side(now)
-            if side is None or (side is self._events and span.labels):
+            if side is None or (side is self._events and previous is self._labels):
                 break
+            previous = side
             record, received = side.take()
             if isinstance(record, Event):
                 span.events.append(record)
@@ -113,7 +121,7 @@ class Merger:
         if not self._two_topics:
             return side
         waited = now - side.batches[0][0] >= self._wait_for(other)
-        live = now - side.records[0].timestamp < self._wait
+        live = abs(now - side.records[0].timestamp) < self._wait
         return side if waited or live else None
 
     def _wait_for(self, other: _Side) -> float:

@@ -65,14 +65,14 @@ class Cooldown:
         return True
 
 
-def evidence(detector: str, signal: Signal, track: Track, position: int, last: tuple[int, float]) -> dict[str, Any]:
+def evidence(detector: str, signal: Signal, track: Track, last: tuple[int, float]) -> dict[str, Any]:
     """The fields of an alert that a signal gives, with where in the task's stream its windows lie.
 
-    Its last value is the one at `position`, with offset and time `last`; the current window ends there, the reference
-    comes before it.
+    The current window ends with the newest value of the stream, which has offset and time `last`; the reference comes
+    before it.
     """
     reading = signal.reading
-    current_first = max(1, position - reading.current_n + 1)
+    current_first = max(1, track.count - reading.current_n + 1)
     reference_first = max(1, current_first - reading.reference_n)
     return {
         "detector": detector,

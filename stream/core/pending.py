@@ -1,32 +1,35 @@
 """The label join: predictions wait for their labels, labels that come first wait for their events, both for a time
 and a count.
 
-Every label ends in exactly one of joined, duplicate and expired; one still held is counted by `held`.
+Every label ends in exactly one of joined, duplicate and expired; one still held is counted by `held`. All is exact to
+the record: what waits past its time or beyond the bound is given up at the record that makes it so, wherever spans are
+cut.
 """
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import structs
 
 from stream.records import Features, Label, Target
 
 
-class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """A prediction that waits for its label: what was seen, and what each model made of it.
+class Waiting(msgspec.Struct, gc=False):
+    """A prediction that waits for its label: what was seen and when it was taken, and what each model made of it.
 
-    `outputs` are those of the champion and of the baselines, in the order of the scores' sources.
+    `outputs` are those of the champion and of the baselines, in the order of the scores' sources. They and that of the
+    challenger are filled in when the events that came with this one are predicted, all at once.
     """
 
     features: Features
-    outputs: tuple[Any, ...]
-    challenger: Any
     version: int
     timestamp: float
     offset: int
+    outputs: tuple[Any, ...] = ()
+    challenger: Any = None
 
 
 class Joined(NamedTuple):
@@ -68,15 +71,19 @@ class Pending:
     """Predictions and labels that wait for each other. Bounded by `ttl` seconds of record time and by `bound` entries
     each.
 
-    Times given to it must never go back: what waits is kept in the order in which it came.
+    Times given to it must never go back: what waits is kept in the order in which it came. The owner calls `expire`
+    when the time has passed `expires_at`, before anything else.
     """
 
     def __init__(self, ttl: float, bound: int) -> None:
+        self.expires_at = -math.inf
+        """Up to this time nothing that waits is past its TTL."""
         self._ttl = ttl
         self._bound = bound
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
         self._early: OrderedDict[str, Label] = OrderedDict()
         self._done = Remembered(bound)
+        self._given_up = [0, 0]
 
     @property
     def waiting(self) -> int:
@@ -93,8 +100,11 @@ class Pending:
         return id_ in self._waiting or id_ in self._done
 
     def add(self, id_: str, waiting: Waiting) -> None:
-        """Let a prediction wait for its label."""
+        """Let a prediction wait for its label; the one that has waited longest gives way beyond the bound."""
         self._waiting[id_] = waiting
+        if len(self._waiting) > self._bound:
+            self._waiting.popitem(last=False)
+            self._given_up[0] += 1
 
     def has_label_for(self, id_: str) -> bool:
         """Whether the label of an event yet to be predicted is here already."""
@@ -104,6 +114,10 @@ class Pending:
         """Give up the label held for an event. Raises KeyError when there is none."""
         return self._early.pop(id_)
 
+    def settle(self, id_: str) -> None:
+        """An event was joined without waiting."""
+        self._done.add(id_)
+
     def join(self, id_: str) -> Waiting | None:
         """The prediction that waits for this label, taken out; None when there is none."""
         waiting = self._waiting.pop(id_, None)
@@ -112,23 +126,31 @@ class Pending:
         return waiting
 
     def hold(self, label: Label, now: float) -> bool:
-        """Keep a label that came before its event. False when it is a duplicate."""
+        """Keep a label that came before its event; the oldest one gives way beyond the bound. False for a duplicate."""
         if label.id in self._early or label.id in self._done:
             return False
-        self._early[label.id] = structs.replace(label, timestamp=now)
+        self._early[label.id] = Label(label.id, label.label, now, label.offset)
+        if len(self._early) > self._bound:
+            self._early.popitem(last=False)
+            self._given_up[1] += 1
         return True
 
-    def expire(self, now: float) -> tuple[int, int]:
-        """Give up what has waited too long or is too much; return how many predictions and how many labels."""
-        return self._shrink(self._waiting, now), self._shrink(self._early, now)
+    def expire(self, now: float) -> None:
+        """Give up what has waited for more than the TTL."""
+        expires_at = now + self._ttl
+        queues: tuple[OrderedDict[str, Any], ...] = (self._waiting, self._early)
+        for index, entries in enumerate(queues):
+            while entries:
+                last: float = next(iter(entries.values())).timestamp + self._ttl
+                if last >= now:
+                    expires_at = min(expires_at, last)
+                    break
+                entries.popitem(last=False)
+                self._given_up[index] += 1
+        self.expires_at = expires_at
 
-    def _shrink(self, entries: OrderedDict[str, Any], now: float) -> int:
-        given_up = 0
-        horizon = now - self._ttl
-        while entries:
-            oldest = entries[next(iter(entries))]
-            if len(entries) <= self._bound and oldest.timestamp >= horizon:
-                break
-            entries.popitem(last=False)
-            given_up += 1
-        return given_up
+    def given_up(self) -> tuple[int, int]:
+        """How many predictions and how many labels were given up since this was last asked."""
+        predictions, labels = self._given_up
+        self._given_up = [0, 0]
+        return predictions, labels

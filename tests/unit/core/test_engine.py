@@ -8,8 +8,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from stream.core.engine import Engine, TaskState
+from stream.core.fingerprint import fingerprint
 from stream.records import (
     Alert,
     Effect,
@@ -151,6 +153,44 @@ def test_every_record_has_exactly_one_end() -> None:
     assert all(counts[key] for key in [("events", "duplicate"), ("labels", "duplicate"), ("labels", "expired")])
 
 
+def test_a_label_past_its_time_finds_no_prediction_also_within_one_span() -> None:
+    engine = Engine(small_config({"labels": {"ttl": "10s"}}), 0)
+
+    engine.process(Span([event(0, {})], [label(5, True, time=11.0), label(0, True, time=11.0)]), 1e9)
+
+    assert engine.state.counts["predictions", "expired"] == 1
+    assert engine.state.counts["labels", "joined"] == 0
+
+
+def test_an_event_that_comes_again_after_its_prediction_expired_is_predicted_again_also_within_one_span() -> None:
+    engine = Engine(small_config({"labels": {"ttl": "10s"}}), 0)
+    again = structs.replace(event(0, {}, time=11.0), offset=1)
+
+    made = predictions(engine.process(Span([event(0, {}), again], []), 1e9))
+
+    assert [p.offset for p in made] == [0, 1]
+    assert engine.state.counts["predictions", "expired"] == 1
+
+
+def test_the_bound_on_what_waits_holds_after_every_event() -> None:
+    engine = Engine(small_config({"labels": {"max_pending": 2}}), 0)
+
+    engine.process(Span([event(n, {}) for n in range(3)], [label(n, True, time=3.0) for n in range(3)]), 1e9)
+
+    assert engine.state.counts["predictions", "expired"] == 1
+    assert engine.state.counts["labels", "joined"] == 2
+    assert engine.state.pending.held == 1, "the label of the first event has nothing to find"
+
+
+def test_an_event_that_comes_with_its_label_pushes_nothing_out() -> None:
+    engine = Engine(small_config({"labels": {"max_pending": 1}}), 0)
+
+    drive(engine, [event(0, {}), event(1, {}, inline=True), label(0, True)])
+
+    assert engine.state.counts["labels", "joined"] == 1
+    assert engine.state.counts["predictions", "expired"] == 0
+
+
 def test_a_clock_that_jumps_ahead_expires_nothing() -> None:
     engine = Engine(small_config({"labels": {"ttl": "10s"}}), 0)
 
@@ -254,6 +294,79 @@ def test_a_challenger_that_beats_the_champion_is_proposed_once() -> None:
     scores = proposed[0].scores
     assert scores["challenger_loss"] < scores["champion_loss"] * 0.95
     assert proposed[0].labels >= 200
+
+
+def in_spans(records: list[Event | Label], size: int) -> list[Span]:
+    """Spans of `size` events with the labels that came among them."""
+    return [
+        Span(
+            [r for r in records[start : start + 2 * size] if isinstance(r, Event)],
+            [r for r in records[start : start + 2 * size] if isinstance(r, Label)],
+        )
+        for start in range(0, len(records), 2 * size)
+    ]
+
+
+def test_a_promotion_ends_the_span_at_its_label_and_gives_back_what_is_left() -> None:
+    engine = Engine(small_config(DETECT), 0)
+
+    for span in in_spans(stream(3000, flip_at=600), 70):
+        unreadable = [Rejected("labels", 0, span.labels[-1].offset + 1, 0.0, "bad_label", "...")]
+        effects, taken, rest = engine.take(structs.replace(span, rejected=unreadable), 1e9)
+        if promotions(effects):
+            break
+
+    assert rest is not None
+    assert taken.events == span.events
+    assert taken.labels + rest.labels == span.labels
+    assert promotions(effects)[0].offset == taken.labels[-1].offset
+    assert (rest.events, taken.rejected, rest.rejected) == ([], [], unreadable)
+    assert engine.state.positions["labels"] == taken.labels[-1].offset + 1
+
+
+def test_a_promotion_by_an_inline_label_ends_the_span_at_its_event() -> None:
+    engine = Engine(small_config(DETECT), 0)
+    labels = {r.id: r.label for r in stream(3000, flip_at=600) if isinstance(r, Label)}
+    events = [structs.replace(r, label=labels[r.id]) for r in stream(3000, flip_at=600) if isinstance(r, Event)]
+    late = [Label("e0", True, 0.0, 0)]
+
+    for start in range(0, len(events), 64):
+        effects, taken, rest = engine.take(Span(events[start : start + 64], late), 1e9)
+        if promotions(effects):
+            break
+
+    assert rest is not None
+    assert taken.events + rest.events == events[start : start + 64]
+    assert promotions(effects)[0].offset == taken.events[-1].offset == predictions(effects)[-1].offset
+    assert (taken.labels, rest.labels) == ([], late)
+    assert engine.state.positions["events"] == rest.events[0].offset
+
+
+def test_a_promotion_that_was_not_answered_is_still_asked_for_by_a_restored_task() -> None:
+    engine = Engine(small_config(DETECT), 0)
+    for span in in_spans(stream(3000, flip_at=600), 70):
+        asked = promotions(engine.take(span, 1e9).effects)
+        if asked:
+            break
+
+    restored = Engine(engine.config, 0, pickle.loads(pickle.dumps(engine.state)))
+
+    assert asked == [engine.proposal]
+    assert restored.proposal is not None
+    assert structs.replace(restored.proposal, learner=None) == structs.replace(asked[0], learner=None)
+    assert fingerprint(restored.proposal.learner) == fingerprint(asked[0].learner)
+    engine.command(PromotionRefused("another was first"), 0.0)
+    assert (engine.proposal, Engine(engine.config, 0).proposal) == (None, None)
+
+
+def test_a_driver_that_carries_out_no_promotions_has_its_spans_taken_whole() -> None:
+    engine = Engine(small_config(DETECT), 0)
+
+    effects = [effect for span in in_spans(stream(3000, flip_at=600), 70) for effect in engine.process(span, 1e9)]
+
+    assert len(predictions(effects)) == 3000
+    assert len(promotions(effects)) == 1
+    assert engine.state.positions == {"events": 3000, "labels": 3000}
 
 
 def test_no_challenger_is_proposed_before_min_labels() -> None:

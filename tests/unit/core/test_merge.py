@@ -102,6 +102,27 @@ def test_without_a_labels_topic_nothing_waits() -> None:
     assert order(drain(merger, LATER)) == ["e0"]
 
 
+def test_a_record_from_the_future_is_no_sign_of_a_live_stream() -> None:
+    merger = merger_at_end(slack=0, wait=1, two_topics=True)
+    merger.ended(events=True, labels=False)
+    merger.add_events([event(0, 1e18)], LATER)
+
+    assert merger.next_span(LATER) is None, "the labels of the backlog are on their way"
+    merger.add_labels([label(0, 5)], LATER)
+
+    assert order(drain(merger, LATER)) == ["l0"]
+
+
+def test_an_event_after_a_rejected_label_begins_another_span() -> None:
+    merger = merger_at_end(slack=0, wait=1, two_topics=True)
+    merger.add_labels([Rejected("labels", 0, 0, 1.0, "malformed_json", "labels[0]@0: no JSON")], LATER)
+    merger.add_events([event(0, 2)], LATER)
+
+    spans = drain(merger, LATER + 2)
+
+    assert [(len(s.events), len(s.rejected)) for s in spans] == [(0, 1), (1, 0)]
+
+
 def test_slack_makes_spans_longer_and_takes_events_first() -> None:
     merger = merger_at_end(slack=10, wait=1, two_topics=True)
     merger.add_events([event(0, 1), event(1, 3), event(2, 12)], LATER)
@@ -132,30 +153,48 @@ def test_a_record_from_the_far_future_does_not_hold_up_the_other_topic() -> None
     assert order(drain(merger, LATER + 2)) == ["l0", "l1", "e0", "e1"]
 
 
+def merged(events: list[float], labels: list[float], slack: float) -> list[str]:
+    """The order by time alone: of the first records left of both topics the one of the earlier step, else the event."""
+    taken, e, la = [], 0, 0
+    while e < len(events) or la < len(labels):
+        step = [time // slack if slack else time for time in (*events[e : e + 1], *labels[la : la + 1])]
+        if la == len(labels) or (e < len(events) and step[0] <= step[1]):
+            taken.append(f"e{e}")
+            e += 1
+        else:
+            taken.append(f"l{la}")
+            la += 1
+    return taken
+
+
+times = st.one_of(st.integers(0, 50), st.just(LATER * 1e9)).map(float)
+
+
 @given(
-    events=st.lists(st.integers(0, 50), max_size=30).map(sorted),
-    labels=st.lists(st.integers(0, 50), max_size=30).map(sorted),
+    events=st.lists(times, max_size=30),
+    labels=st.lists(times, max_size=30),
     slack=st.sampled_from([0.0, 7.0]),
-    chunk=st.integers(1, 10),
+    max_span=st.sampled_from([1, 3, 1000]),
+    arrivals=st.lists(st.tuples(st.booleans(), st.integers(1, 10), st.booleans()), max_size=60),
 )
-def test_the_order_does_not_depend_on_how_the_records_arrive(
-    events: list[int], labels: list[int], slack: float, chunk: int
+def test_the_order_of_a_backlog_does_not_depend_on_how_its_records_arrive(
+    events: list[float], labels: list[float], slack: float, max_span: int, arrivals: list[tuple[bool, int, bool]]
 ) -> None:
-    at_once = merger_at_end(slack)
-    at_once.add_events([event(i, t) for i, t in enumerate(events)], LATER)
-    at_once.add_labels([label(i, t) for i, t in enumerate(labels)], LATER)
-
-    in_chunks = merger_at_end(slack, max_span=3)
+    merger = Merger(slack, 1, two_topics=True, max_span=max_span)
     taken: list[Span] = []
-    for start in range(0, max(len(events), len(labels)), chunk):
-        part = range(start, start + chunk)
-        in_chunks.add_labels([label(i, labels[i]) for i in part if i < len(labels)], LATER)
-        taken += drain(in_chunks, LATER) if start + chunk < len(events) else []
-        in_chunks.add_events([event(i, events[i]) for i in part if i < len(events)], LATER)
+    now, e, la = LATER, 0, 0
+    for of_events, n, pause in [*arrivals, (True, 30, False), (False, 30, False)]:
+        if of_events:
+            merger.add_events([event(i, events[i]) for i in range(e, min(e + n, len(events)))], now)
+            e = min(e + n, len(events))
+        else:
+            merger.add_labels([label(i, labels[i]) for i in range(la, min(la + n, len(labels)))], now)
+            la = min(la + n, len(labels))
+        merger.ended(events=e == len(events), labels=la == len(labels))
+        now += 0.4 if pause else 0.0
+        taken += drain(merger, now)
 
-    expected = order(drain(at_once, LATER + 2))
-    assert order(taken + drain(in_chunks, LATER + 2)) == expected
-    assert len(expected) == len(events) + len(labels)
+    assert order(taken + drain(merger, now + 2)) == merged(events, labels, slack)
 
 
 def test_buffered_counts_what_is_in_hand() -> None:
