@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from functools import partial
 from types import FrameType
 
 import structlog
 
 from stream.config.model import Config
 from stream.kafka.champions import Champions
+from stream.kafka.client import make_log_reader
+from stream.kafka.delivery import delivery_of
+from stream.kafka.opening import Opener
 from stream.kafka.snapshots import Snapshots
 from stream.kafka.worker import Worker
-from stream.stores.opening import open_store, trusted_keys
+from stream.stores.opening import open_snapshots, open_store, trusted_keys
 from stream.stores.watch import ChampionWatcher
 from stream.telemetry import Telemetry
 from stream.web.http import HttpServer
 
 log = structlog.get_logger()
+
+CLOSE_TIMEOUT = 5.0
+"""Longest wait, in seconds, for the last snapshots to be stored."""
 
 
 class Service:
@@ -32,17 +39,33 @@ class Service:
         key, keys = trusted_keys(config.security)
         self._watcher = ChampionWatcher(store, config.model.name, config.redis.poll_interval, telemetry=self._telemetry)
         champions = Champions(config, store, self._watcher, self._telemetry)
-        self._worker = Worker(config, champions, Snapshots(config, store, key, keys), self._telemetry)
+        self._snapshots = Snapshots(config, open_snapshots(config), key, keys, self._telemetry)
+        opener = Opener(
+            config,
+            self._snapshots,
+            self._telemetry,
+            partial(store.artifact, config.model.name),
+            lambda: make_log_reader(config.kafka),
+        )
+        deliver = partial(delivery_of, config)
+        self._worker = Worker(config, champions, self._snapshots, opener, self._telemetry, deliver)
         self._http = HttpServer(config.http.host, config.http.port, self._telemetry, self._worker.status)
 
     def run(self) -> None:
         """Serve until `stop` is called. Raises BrokerError when the topics are not as they must be."""
         self._http.start()
         self._watcher.start()
-        log.info("started", app=self.config.app, model=self.config.model.name, http_port=self.http_port)
+        log.info(
+            "starting",
+            app=self.config.app,
+            model=self.config.model.name,
+            http_port=self.http_port,
+            waits_for=f"Kafka at {self.config.kafka.bootstrap_servers}",
+        )
         try:
             self._worker.run(self._stop)
         finally:
+            self._snapshots.close(CLOSE_TIMEOUT)
             self._watcher.stop()
             self._http.stop()
             log.info("stopped", app=self.config.app)

@@ -68,6 +68,15 @@ class Telemetry:
         self._state = gauge("driftline_detector_state", "0 warm-up, 1 stable, 2 warning, 3 drift.", *by)
         self._info = gauge("driftline_model_info", "1 for the serving model.", "model", "version", "digest", "recipe")
         self._bytes = gauge("driftline_model_bytes", "Size of the serving model's signed artifact.", "model")
+        self._snapshot_time = gauge(
+            "driftline_snapshot_timestamp_seconds", "When the task's newest stored snapshot was taken.", "partition"
+        )
+        self._snapshot_bytes = gauge("driftline_snapshot_bytes", "Size of that snapshot.", "partition")
+        self._snapshot_failures = counter("driftline_snapshot_failures_total", "Snapshots that could not be stored.")
+        self._gaps = counter(
+            "driftline_resume_gap_records_total", "Records that a resumed task will never have learned from."
+        )
+        self._fenced = counter("driftline_fenced_total", "Commits refused because somebody else had taken over.")
         self._up: Mapping[Server, Values] = {
             "redis": gauge("driftline_redis_up", "1 while the model store answers."),
             "kafka": gauge("driftline_kafka_up", "1 while the broker answers."),
@@ -92,7 +101,15 @@ class Telemetry:
             self._alerts.add((kind,), 0)
         for reason in SWAP_REASONS:
             self._swaps.add((reason,), 0)
-        for values in (self._expired, self._rebalances, self._refused, *self._up.values()):
+        for values in (
+            self._expired,
+            self._rebalances,
+            self._refused,
+            self._snapshot_failures,
+            self._gaps,
+            self._fenced,
+            *self._up.values(),
+        ):
             values.add((), 0)
         self._latency.observe((), ())
         for stage in STAGES:
@@ -109,6 +126,14 @@ class Telemetry:
     def add_expired_predictions(self, n: int) -> None:
         """`n` more predictions gave up waiting for their label."""
         self._add(self._expired, n)
+
+    def add_gap(self, n: int) -> None:
+        """`n` more records were lost to the models, because the log no longer held what a resume needed."""
+        self._add(self._gaps, n)
+
+    def add_fenced(self) -> None:
+        """A commit was refused because somebody else had taken over."""
+        self._add(self._fenced, 1)
 
     def add_dead_letters(self, reason: str, n: int) -> None:
         """`n` more records were sent to dead letters for `reason`, the code in their header."""
@@ -129,6 +154,10 @@ class Telemetry:
     def add_rebalance(self) -> None:
         """Partitions were assigned or revoked."""
         self._add(self._rebalances, 1)
+
+    def add_snapshot_failure(self) -> None:
+        """A snapshot could not be made, or its store was away. Tried again later."""
+        self._add(self._snapshot_failures, 1)
 
     def observe_latency(self, seconds: Sequence[float]) -> None:
         """Latencies of a span's predictions."""
@@ -185,6 +214,12 @@ class Telemetry:
             self._info.drop("model", self.model)
             self._info.set((self.model, str(version), digest, recipe), 1)
             self._bytes.set((self.model,), size)
+
+    def set_snapshot(self, partition: int, *, taken: float, size: int) -> None:
+        """The task's newest stored snapshot: when it was taken (seconds since the epoch), and its bytes."""
+        with self._tables.lock:
+            self._snapshot_time.set((str(partition),), taken)
+            self._snapshot_bytes.set((str(partition),), size)
 
     def set_up(self, server: Server, up: bool) -> None:
         """Whether a server answers."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+import re
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,6 +11,8 @@ from detectors.registry import ConceptConfig, DataConfig, build_data
 from learners.base import LearnerError, Problem, Schema
 from learners.registry import AnyLearnerConfig, build
 from stream.config.fields import Brokers, Duration, FieldPath, Secret, Section, TopicName, Words
+
+_APP: Final = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 
 
 class SaslConfig(Section):
@@ -33,12 +36,24 @@ class KafkaConfig(Section):
     """The broker, and how the worker talks to it."""
 
     bootstrap_servers: Brokers = Field("localhost:9092", description="broker addresses, host:port, by commas")
+    client: Literal["auto", "kafka-python", "confluent"] = Field(
+        "auto", description="client library: confluent (extra `fast`) takes less CPU; auto takes it if it is installed"
+    )
+    instance: Annotated[str, Words("letters, digits, dots, underscores and hyphens, at most 200")] | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="name of this worker that outlives restarts and no other worker has, such as its pod's: then a "
+        "restart takes its partitions back without a rebalance",
+    )
     group: str | None = Field(None, description="consumer group; `driftline-{app}` when left out")
     tls: TlsConfig | None = Field(None, description="TLS towards the broker; left out: none")
     sasl: SaslConfig | None = Field(None, description="log-in at the broker; left out: none")
     max_poll_records: int = Field(2000, ge=1, le=100_000, description="most records taken in one poll")
     max_poll_interval: Duration = Field(300.0, ge=1, description="longest time between two polls before a rebalance")
     session_timeout: Duration = Field(45.0, ge=1, description="silence after which the broker takes a worker for dead")
+    transaction_timeout: Duration = Field(
+        10.0, ge=1, le=900, description="age at which the broker gives up a transaction that was left open"
+    )
     start_from: Literal["earliest", "latest"] = Field("earliest", description="where a group with no offsets begins")
 
 
@@ -52,10 +67,16 @@ class TopicsConfig(Section):
     predictions: TopicName = Field(description="predictions go here, keyed like their events")
     alerts: TopicName = Field(description="drift alerts, swaps and rollbacks go here")
     dead_letters: TopicName = Field(description="records that cannot be used go here, with the reason in headers")
+    journal: TopicName | None = Field(
+        None,
+        description="the order in which records were taken goes here, for resuming and explaining; same partition "
+        "count as `events`; `driftline-{app}-journal` when left out",
+    )
 
     @model_validator(mode="after")
     def _no_topic_twice(self) -> TopicsConfig:
-        names = [n for n in (self.events, self.labels, self.predictions, self.alerts, self.dead_letters) if n]
+        named = (self.events, self.labels, self.predictions, self.alerts, self.dead_letters, self.journal)
+        names = [name for name in named if name]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"topic {twice[0]!r} is used for two purposes; give each its own topic")
@@ -292,7 +313,17 @@ class RuntimeConfig(Section):
     commit_interval: Duration = Field(
         0.1, ge=0, description="longest time between the outputs of a span and its commit"
     )
-    snapshot_interval: Duration = Field(30.0, gt=0, description="time between two snapshots of a task")
+    snapshot_interval: Duration = Field(
+        30.0, gt=0, description="time between two snapshots of a task; longer for one whose snapshots take long"
+    )
+    snapshot_events: int = Field(
+        100_000, ge=1, description="events after which a task's next snapshot is due, if they come before its time"
+    )
+    snapshot_directory: str | None = Field(
+        None,
+        min_length=1,
+        description="directory to keep snapshots in, the same for all workers of the app; left out: they are in Redis",
+    )
     shutdown_timeout: Duration = Field(20.0, gt=0, description="time a worker takes to finish when it is asked to stop")
 
 
@@ -306,7 +337,7 @@ class Config(Section):
     """A Driftline service."""
 
     app: Annotated[str, Words("lower-case letters, digits, underscores and hyphens, a letter or digit first")] = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]*$", description="name of the service; prefix of its keys in Redis"
+        pattern=_APP.pattern, description="name of the service; prefix of its keys in Redis"
     )
     kafka: KafkaConfig = Field(default_factory=KafkaConfig, description="the broker")
     topics: TopicsConfig = Field(description="names of the topics")
@@ -321,8 +352,22 @@ class Config(Section):
     redis: RedisConfig = Field(default_factory=RedisConfig, description="the model store")
     security: SecurityConfig = Field(default_factory=SecurityConfig, description="trust in models")
     http: HttpConfig = Field(default_factory=HttpConfig, description="metrics and health")
+    delivery: Literal["exactly_once", "at_least_once"] = Field(
+        "exactly_once",
+        description="exactly_once: outputs and positions in one transaction; at_least_once: lower latency, but outputs "
+        "are made again after a crash",
+    )
     runtime: RuntimeConfig = Field(default_factory=RuntimeConfig, description="the worker's rhythm")
     audit: AuditConfig = Field(default_factory=AuditConfig, description="what predictions carry for an auditor")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _journal_is_named_after_the_app(cls, data: Any) -> Any:
+        """Two services that share a broker must not share a journal."""
+        topics = data.get("topics") if isinstance(data, dict) else None
+        if isinstance(topics, dict) and topics.get("journal") is None and _APP.match(str(data.get("app"))):
+            return {**data, "topics": {**topics, "journal": f"driftline-{data['app']}-journal"}}
+        return data
 
     @field_validator("detectors")
     @classmethod
@@ -332,6 +377,17 @@ class Config(Section):
         if twice:
             raise ValueError(f"detector {twice[0]!r} is listed twice; keep one of them")
         return value
+
+    @model_validator(mode="after")
+    def _transactions_end_in_time(self) -> Config:
+        """The broker aborts a transaction that stays open for too long, and takes its producer for dead."""
+        interval, longest = self.runtime.commit_interval, self.kafka.transaction_timeout / 2
+        if self.delivery == "exactly_once" and interval > longest:
+            raise ValueError(
+                f"runtime.commit_interval is {interval:g} s; exactly_once needs at most {longest:g} s, half of "
+                "kafka.transaction_timeout: commit oftener, or raise that"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels_come_from_somewhere(self) -> Config:

@@ -15,6 +15,7 @@ from learners.artifacts import ArtifactError
 from learners.base import Learner
 from stream.config.model import Config
 from stream.errors import StoreError
+from stream.faultpoints import passing
 from stream.kafka.task import Task
 from stream.records import Command, Promote, PromotionRefused, Swap
 from stream.stores.base import Champion, Loaded, StaleWriter, VersionMeta
@@ -57,18 +58,33 @@ class Champions:
         return Part("degraded", f"{error or 'not reached yet'}; predictions go on, swaps wait")
 
     def opened(self, task: Task) -> Command | None:
-        """A task starts: give it the champion, or make its model the first one.
+        """A task starts: give it the champion, or make its model the first one, or carry out what it asked for before.
 
         Without a store it starts with what it has.
         """
-        self._serving.pop(task.partition, None)
-        self._proposals.pop(task.partition, None)
-        return self._align(task)
+        self.closed(task.partition)
+        command, proposal = self._align(task), task.engine.proposal
+        if command is None and proposal is not None:
+            self._proposals[task.partition] = proposal
+            return self._promote(task)
+        return command
 
-    def propose(self, task: Task, promotion: Promote) -> Command | None:
-        """Carry out a promotion. None when the store is away: `command` tries again."""
+    def propose(self, task: Task, promotion: Promote) -> None:
+        """Take note of a promotion. `command` carries it out, now or, when the store is away, later."""
         self._proposals[task.partition] = promotion
-        return self._promote(task)
+        self._not_before = 0.0
+
+    def closed(self, partition: int) -> None:
+        """A task has gone, with what it proposed."""
+        self._serving.pop(partition, None)
+        self._proposals.pop(partition, None)
+
+    @property
+    def wants_a_commit(self) -> bool:
+        """Whether `command` is about to write a task's model to the store: all that it has learned must be committed
+        then, or a crash would leave the store with a model that knows labels which are going to be learned again.
+        """
+        return self._clock() >= self._not_before and (bool(self._proposals) or self._is_bare)
 
     def command(self, task: Task) -> Command | None:
         """What a task is to be told now, if anything. Costs next to nothing when nothing has changed."""
@@ -83,25 +99,32 @@ class Champions:
             return None
         if task.partition in self._proposals:
             return self._promote(task)
-        if self._watcher.healthy and self._watcher.champion is None:
-            # The store is empty: new, or wiped while we were running.
+        if self._is_bare:
             self._not_before = self._clock() + self._retry
             return self._align(task)
         return None
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether the store has no champion: it is new, or was wiped while we were running."""
+        return self._watcher.healthy and self._watcher.champion is None
 
     def _align(self, task: Task) -> Command | None:
         state = task.engine.state
         try:
             champion = self._store.champion(self._name)
             if champion is None:
-                return self._register(task)
+                try:
+                    return self._register(task)
+                except StaleWriter:  # another task was first: all of them begin with its model
+                    champion = self._store.champion(self._name)
+                    if champion is None:
+                        return None
             swap = None
             if champion.version == state.version:
                 self._show(self._store.version(self._name, champion.version))
             else:
                 swap = self._swap(self._store.load_champion(self._name, champion))
-        except StaleWriter:
-            return None  # another task was first; the watcher brings its model
         except (StoreError, ArtifactError) as error:
             log.error("champion_not_loaded", model=self._name, serving=state.version, error=str(error))
             return None
@@ -113,23 +136,24 @@ class Champions:
         log.info("model_swapped", model=self._name, version=loaded.version, epoch=loaded.epoch, reason=reason)
         self._telemetry.add_swap(reason)
         self._show(loaded.meta)
-        return Swap(loaded.learner(), loaded.version, reason)
+        return Swap(loaded.learner(), loaded.version, reason, "store", loaded.meta.digest)
 
     def _register(self, task: Task) -> Command:
         """Make the model of a task the champion of a store that has none. Raises StaleWriter, StoreError."""
         state = task.engine.state
         reason = "restored" if state.version else "first"
-        version = self._install(task, state.champion, None, reason=reason, scores={}, labels=state.scores.labels)
-        log.info("model_registered", model=self._name, version=version, partition=task.partition, reason=reason)
-        return Swap(state.champion, version, reason)
+        meta = self._install(task, state.champion, None, reason=reason, scores={}, labels=state.scores.labels)
+        log.info("model_registered", model=self._name, version=meta.version, partition=task.partition, reason=reason)
+        return Swap(state.champion, meta.version, reason, "champion", meta.digest)
 
     def _promote(self, task: Task) -> Command | None:
         promotion = self._proposals[task.partition]
+        passing("promoting")
         try:
             current = self._store.champion(self._name)
             if current is not None and current.version != promotion.expected_version:
                 raise StaleWriter(f"version {current.version} became champion first")
-            version = self._install(
+            meta = self._install(
                 task,
                 promotion.learner,
                 current,
@@ -148,8 +172,8 @@ class Champions:
             )
             return None
         del self._proposals[task.partition]
-        log.info("promoted", model=self._name, version=version, labels=promotion.labels, **promotion.scores)
-        return Swap(promotion.learner, version, promotion.reason)
+        log.info("promoted", model=self._name, version=meta.version, labels=promotion.labels, **promotion.scores)
+        return Swap(promotion.learner, meta.version, promotion.reason, "challenger", meta.digest)
 
     def _install(
         self,
@@ -160,8 +184,8 @@ class Champions:
         reason: str,
         scores: Mapping[str, float],
         labels: int,
-    ) -> int:
-        """Publish a learner and make it the champion after `current`; its version. Raises StaleWriter, StoreError."""
+    ) -> VersionMeta:
+        """Publish a learner and make it the champion after `current`. Raises StaleWriter, StoreError."""
         who = f"task {task.partition}"
         meta = VersionMeta(
             created=self._clock(),
@@ -172,14 +196,19 @@ class Champions:
             labels=labels,
             parent=task.engine.state.version,
         )
-        version = self._store.publish(self._name, learner, meta=meta)
+        # Done over after a crash, the same step of the task leads to the same version.
+        origin = f"{who}, entry {task.sequence}, {reason} after version {meta.parent}"
+        version = self._store.publish(self._name, learner, meta=meta, origin=origin)
+        passing("model_published")
         epoch = current.epoch if current else 0
         champion = self._store.promote(self._name, version, expected_epoch=epoch, reason=reason, who=who)
+        passing("champion_moved")
         self._serving[task.partition] = champion
         self._telemetry.add_swap(reason)
-        self._show(self._store.version(self._name, version))
+        meta = self._store.version(self._name, version)
+        self._show(meta)
         self._watcher.wake()
-        return version
+        return meta
 
     def _show(self, meta: VersionMeta) -> None:
         self._telemetry.set_model(meta.version, meta.digest, meta.recipe, meta.size)

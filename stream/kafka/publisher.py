@@ -1,4 +1,4 @@
-"""Carries out the effects that are outputs: encodes them, hands them to the outbox, counts them, logs what people act
+"""Carries out the effects that are outputs: encodes them, hands them to delivery, counts them, logs what people act
 on.
 """
 
@@ -12,7 +12,7 @@ import structlog
 
 from stream.core.engine import TaskState
 from stream.kafka.client import Outgoing
-from stream.kafka.outbox import Outbox
+from stream.kafka.delivery import Delivery
 from stream.records import Alert, Effect, Prediction, Promote, Rejected
 from stream.sinks.kafka import KafkaSink
 from stream.telemetry import OUTCOMES, Telemetry
@@ -23,14 +23,14 @@ log = structlog.get_logger()
 class Publisher:
     """Sends predictions, alerts and dead letters on their way."""
 
-    def __init__(self, sink: KafkaSink, outbox: Outbox, telemetry: Telemetry) -> None:
+    def __init__(self, sink: KafkaSink, delivery: Delivery, telemetry: Telemetry) -> None:
         self._sink = sink
-        self._outbox = outbox
+        self._delivery = delivery
         self._telemetry = telemetry
         self._counted: dict[int, Counter[tuple[str, str]]] = {}
 
-    def publish(self, effects: Iterable[Effect]) -> list[Promote]:
-        """Send outputs; return the promotions asked for, which are not outputs."""
+    def publish(self, partition: int, effects: Iterable[Effect]) -> list[Promote]:
+        """Send the outputs of a task; return the promotions asked for, which are not outputs."""
         outgoing: list[Outgoing] = []
         latencies: list[float] = []
         promotions: list[Promote] = []
@@ -48,7 +48,8 @@ class Publisher:
                 log.warning("dead_letter", reason=effect.reason, message=effect.message)
             else:
                 promotions.append(effect)
-        self._outbox.send(outgoing)
+        if outgoing:
+            self._delivery.send(partition, outgoing)
         if latencies:
             self._telemetry.observe_latency(latencies)
         return promotions

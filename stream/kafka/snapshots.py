@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -11,9 +13,11 @@ from learners.artifacts import ArtifactError, KeyRing, SigningKey, open_sealed, 
 from stream.config.digest import state_digest
 from stream.config.model import Config
 from stream.core.engine import TaskState
-from stream.errors import StoreError
+from stream.faultpoints import passing
 from stream.kafka.task import Task
-from stream.stores.registry import ModelStore
+from stream.stores.base import SnapshotStore
+from stream.stores.writer import SnapshotWriter
+from stream.telemetry import Telemetry
 
 log = structlog.get_logger()
 
@@ -21,59 +25,157 @@ PATIENCE = 20
 """A snapshot is taken no oftener than this many times its own cost, whatever the interval: at most 5 % of the time."""
 
 
-class Snapshots:
-    """Snapshots of this worker's tasks in the store. A store that is away costs a log line, never the task."""
+class Resumed(NamedTuple):
+    """A task's state as it was saved: after the commit `sequence`, whose journal entry stands before offset `journal`.
 
-    def __init__(self, config: Config, store: ModelStore, key: SigningKey, keys: KeyRing) -> None:
+    `positions` are the next offsets to read of its input topics.
+    """
+
+    state: TaskState
+    journal: int
+    sequence: int
+    positions: Mapping[str, int]
+
+
+class Stored(NamedTuple):
+    """A snapshot as its store has it: the digest of the configuration it was made with, when it was taken (seconds
+    since the epoch), its size in bytes, and what is in it.
+    """
+
+    config: str
+    taken: float
+    size: int
+    resumed: Resumed
+
+
+def snapshots_of(store: SnapshotStore, keys: KeyRing, partition: int) -> Iterator[Stored]:
+    """The snapshots of a partition, newest first, each read when it is asked for. A line in the log tells of one that
+    does not open. Raises StoreError.
+    """
+    for previous in (False, True):
+        data = store.load(_name(partition), previous=previous)
+        if data is None:
+            return
+        try:
+            metadata, state = open_sealed(data, keys=keys)
+            if not isinstance(state, TaskState) or metadata["partition"] != partition:
+                raise ArtifactError("it is not a snapshot of this partition")
+        except ArtifactError as error:
+            log.error("snapshot_not_used", partition=partition, previous=previous, error=str(error))
+            continue
+        resumed = Resumed(state, metadata["journal"], metadata["sequence"], metadata["positions"])
+        yield Stored(metadata["config"], metadata["taken"], len(data), resumed)
+
+
+class Snapshots:
+    """Snapshots of this worker's tasks in their store. Sealing is the only cost to the caller; writing is a thread's.
+
+    A store that is away costs a log line, never the task: the newest snapshot of each waits until it is back.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: SnapshotStore,
+        key: SigningKey,
+        keys: KeyRing,
+        telemetry: Telemetry,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._interval = config.runtime.snapshot_interval
+        self._events = config.runtime.snapshot_events
         self._store = store
         self._key = key
         self._keys = keys
+        self._telemetry = telemetry
+        self._clock = clock
         self._digest = state_digest(config)
+        self._writer = SnapshotWriter(store, telemetry.add_snapshot_failure)
         self._due: dict[int, float] = {}
+        self._rested: dict[int, float] = {}  # partition -> when the cost of its last snapshot is worked off
+        self._counted: dict[int, int] = {}  # partition -> events at its last snapshot
 
-    def save_if_due(self, task: Task) -> None:
-        """Save when the interval has passed. Call it only when the task's offsets are committed."""
-        if time.monotonic() >= self._due.setdefault(task.partition, time.monotonic() + self._interval):
-            self.save(task)
+    @property
+    def trouble(self) -> str:
+        """What keeps snapshots from being stored, for /readyz; empty when all is well."""
+        return self._writer.trouble
 
-    def save(self, task: Task) -> None:
-        """Save now."""
-        started = time.monotonic()
-        state = task.engine.state
-        metadata = {"config": self._digest, "partition": task.partition, "positions": dict(state.positions)}
-        try:
-            self._store.save_snapshot(_name(task.partition), seal(state, key=self._key, metadata=metadata))
-        except (StoreError, ArtifactError) as error:
-            log.error("snapshot_not_saved", partition=task.partition, error=str(error))
-        now = time.monotonic()
-        self._due[task.partition] = now + max(self._interval, PATIENCE * (now - started))
+    def due(self, task: Task) -> bool:
+        """Whether to save now: the interval has passed, or enough events, and the last one's cost is worked off."""
+        partition, now = task.partition, self._clock()
+        if partition not in self._due:
+            self._due[partition] = now + self._interval
+            self._counted[partition] = task.engine.state.events.count
+        many = task.engine.state.events.count - self._counted.get(partition, 0) >= self._events
+        return (many or now >= self._due[partition]) and now >= self._rested.get(partition, now)
 
-    def load(self, partition: int, committed: Mapping[str, int | None]) -> TaskState | None:
-        """The newest snapshot of a partition; None when there is none that can be used, with a line that says why."""
-        try:
-            data = self._store.load_snapshot(_name(partition))
-            if data is None:
-                return None
-            metadata, state = open_sealed(data, keys=self._keys)
-        except (StoreError, ArtifactError) as error:
-            log.error("snapshot_not_used", partition=partition, error=str(error))
-            return None
-        if metadata["config"] != self._digest or not isinstance(state, TaskState):
-            log.warning("snapshot_not_used", partition=partition, error="it was made with another configuration")
-            return None
-        gaps = {
-            topic: offset - position
-            for (topic, offset), position in zip(committed.items(), _positions(state, len(committed)), strict=True)
-            if offset is not None and offset != position
+    def save_soon(self, partition: int) -> None:
+        """Have a partition be due."""
+        self._due[partition] = self._clock()
+
+    def save(self, task: Task, *, journal: int, sequence: int) -> None:
+        """Save the state as it is now: after the commit `sequence`, with `journal` the next journal offset to read.
+
+        Returns when the state is sealed. A state that can't be is logged and counted.
+        """
+        partition, state, started = task.partition, task.engine.state, self._clock()
+        taken = time.time()
+        metadata: dict[str, Any] = {
+            "config": self._digest,
+            "partition": partition,
+            "positions": dict(state.positions),
+            "journal": journal,
+            "sequence": sequence,
+            "taken": taken,
         }
-        if gaps:
-            log.warning("snapshot_gap", partition=partition, records_not_learned=gaps)
-        return state
+        try:
+            data = seal(state, key=self._key, metadata=metadata)
+        except ArtifactError as error:
+            log.error("snapshot_not_saved", partition=partition, error=str(error))
+            self._telemetry.add_snapshot_failure()
+        else:
+            passing("snapshot_sealed")
+            self._writer.put(_name(partition), data, partial(self._written, partition, taken, len(data)))
+        now = self._clock()
+        self._due[partition] = now + self._interval
+        self._rested[partition] = now + PATIENCE * (now - started)
+        self._counted[partition] = state.events.count
 
+    def flush(self, timeout: float) -> bool:
+        """Wait until what was saved is stored, no longer than `timeout` seconds; whether it is."""
+        return self._writer.flush(timeout)
 
-def _positions(state: TaskState, topics: int) -> list[int]:
-    return [state.positions.get("events", 0), state.positions.get("labels", 0)][:topics]
+    def close(self, timeout: float) -> None:
+        """Store what was saved, no longer than `timeout` seconds, and stop."""
+        self._writer.close(timeout)
+
+    def claim(self, partition: int) -> None:
+        """Become the owner of a partition's snapshots: from here on nobody else's are stored. Call it before `load`.
+
+        Raises StoreError when the store is away. Whoever goes on without claims with the first snapshot that is stored.
+        """
+        for known in (self._due, self._rested, self._counted):
+            known.pop(partition, None)
+        self._writer.claim(_name(partition))
+
+    def load(self, partition: int) -> Resumed | None:
+        """The newest snapshot of a partition that can be used.
+
+        Where the newest does not open, that is the one before it; a line in the log says why. None when there is none,
+        or the newest was made with another configuration. Raises StoreError when the store is away: what it holds is
+        then not known.
+        """
+        for stored in snapshots_of(self._store, self._keys, partition):
+            if stored.config != self._digest:
+                log.warning("snapshot_not_used", partition=partition, error="it was made with another configuration")
+                return None
+            self._telemetry.set_snapshot(partition, taken=stored.taken, size=stored.size)
+            return stored.resumed
+        return None
+
+    def _written(self, partition: int, taken: float, size: int) -> None:
+        passing("snapshot_saved")
+        self._telemetry.set_snapshot(partition, taken=taken, size=size)
 
 
 def _name(partition: int) -> str:

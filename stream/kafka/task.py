@@ -1,4 +1,4 @@
-"""One partition's work: its decoded records, merged on time, through its engine."""
+"""One partition's work: its decoded records, merged on time, through its engine, with every step written down."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stream.config.model import Config
+from stream.core import journal
 from stream.core.engine import Engine, TaskState
+from stream.core.journal import Entry, RefusedStep, SpanStep, Step, SwapStep
 from stream.core.merge import Merger
 from stream.decode import EventDecoder, LabelDecoder
-from stream.records import Command, Effect
+from stream.kafka.client import Outgoing, Position
+from stream.records import Command, Effect, Event, Label, Rejected, Span, Swap
 
 SPAN = 500
 """Most records of one engine step: short enough that a swap or a stop need not wait long for it."""
 
 
 class Task:
-    """Owns the engine of one partition and the records that wait to be taken."""
+    """Owns the engine of one partition and the records that wait to be taken.
+
+    `sequence` is the number of its last commit; `config_digest` is that of what its state depends on.
+    """
 
     def __init__(
         self,
@@ -26,20 +32,28 @@ class Task:
         state: TaskState | None,
         decoders: tuple[EventDecoder, LabelDecoder],
         clock: Callable[[], float] = time.time,
+        *,
+        sequence: int = 0,
+        config_digest: str = "",
     ) -> None:
         self.partition = partition
         self.engine = Engine(config, partition, state)
+        self.sequence = sequence
+        self._digest = config_digest
         self._topics = config.topics
         self._max_buffered = config.merge.max_buffered
         self._decode_events, self._decode_labels = decoders
         self._clock = clock
         self._config = config
+        self._start = dict(self.engine.state.positions)
+        self._steps: list[Step] = []
         self.rewind()
 
     def rewind(self) -> None:
         """Forget the records that wait: they will be read again."""
         merge = self._config.merge
         self._merger = Merger(merge.slack, merge.wait, two_topics=self._topics.labels is not None, max_span=SPAN)
+        self._rest: Span | None = None  # of a span that ended early, with a promotion asked for
         self.paused: set[str] = set()
 
     def add(self, topic: str, records: Sequence[Any]) -> None:
@@ -57,13 +71,76 @@ class Task:
         )
 
     def step(self) -> list[Effect] | None:
-        """Take the next span; None when there is none to take now."""
-        span = self._merger.next_span(self._clock())
-        return None if span is None else self.engine.process(span, self._clock())
+        """Take the next span, up to the record at which a promotion is asked for; None when there is none to take now.
+
+        What is left of a span comes first the next time.
+        """
+        span = self._rest or self._merger.next_span(self._clock())
+        if span is None:
+            return None
+        now = self._clock()
+        effects, taken, self._rest = self.engine.take(span, now)
+        events = self._taken(self._topics.events, taken.events, taken.rejected)
+        labels = self._taken(self._topics.labels, taken.labels, taken.rejected)
+        self._steps.append(SpanStep(taken.received, now, events, labels))
+        return effects
+
+    @staticmethod
+    def _taken(
+        topic: str | None, records: Sequence[Event | Label], rejected: Sequence[Rejected]
+    ) -> tuple[int, int] | None:
+        """The stretch of a topic that a span took."""
+        ends = [records[0].offset, records[-1].offset] if records else []
+        ends += [record.offset for record in rejected if record.topic == topic]
+        return (min(ends), max(ends) + 1) if ends else None
 
     def command(self, command: Command) -> list[Effect]:
         """Apply a command between two spans."""
-        return self.engine.command(command, self._clock())
+        now = self._clock()
+        if isinstance(command, Swap):
+            self._steps.append(SwapStep(now, command.version, command.reason, command.source, command.digest))
+        else:
+            self._steps.append(RefusedStep(now, command.reason))
+        return self.engine.command(command, now)
+
+    @property
+    def uncommitted(self) -> bool:
+        """Whether there are steps to commit."""
+        return bool(self._steps and self.engine.state.positions)
+
+    def entry(self) -> Outgoing | None:
+        """The journal record of what was done since the last commit; None when there is nothing to commit.
+
+        Commands given before the first record wait for it: a commit needs a position.
+        """
+        if not self.uncommitted:
+            return None
+        entry = Entry(
+            sequence=self.sequence + 1,
+            config=self._digest,
+            start=self._start,
+            end=dict(self.engine.state.positions),
+            steps=self._steps,
+        )
+        topic = self._topics.journal
+        assert topic is not None  # the configuration names one where the user does not
+        return Outgoing(topic, None, journal.encode(entry), [], self.partition)
+
+    def positions(self) -> dict[tuple[str, int], Position]:
+        """What is to be committed with the entry: the next offset to read of each topic, marked with its number."""
+        names = {"events": self._topics.events, "labels": self._topics.labels}
+        mark = str(self.sequence + 1)
+        return {
+            (topic, self.partition): Position(self.engine.state.positions[name], mark)
+            for name, topic in names.items()
+            if topic and name in self.engine.state.positions
+        }
+
+    def committed(self) -> None:
+        """The entry and its positions are committed."""
+        self.sequence += 1
+        self._start = dict(self.engine.state.positions)
+        self._steps = []
 
     def wake_in(self) -> float | None:
         """Seconds until a record that waits for the other topic has waited long enough; None when none waits."""
@@ -80,12 +157,3 @@ class Task:
                 resume.append(topic)
         self.paused = self.paused.union(pause).difference(resume)
         return pause, resume
-
-    def offsets(self) -> dict[tuple[str, int], int]:
-        """The next offset to read of each topic, once all effects so far are acknowledged."""
-        names = {"events": self._topics.events, "labels": self._topics.labels}
-        return {
-            (topic, self.partition): self.engine.state.positions[name]
-            for name, topic in names.items()
-            if topic and name in self.engine.state.positions
-        }

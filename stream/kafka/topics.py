@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from kafka import KafkaAdminClient
@@ -42,7 +42,8 @@ def uses(topics: TopicsConfig) -> dict[str, str]:
     """Names of a service's topics, with what it must be allowed to do there."""
     inputs = [name for name in (topics.events, topics.labels) if name is not None]
     outputs = [topics.predictions, topics.alerts, topics.dead_letters]
-    return {**dict.fromkeys(inputs, READ), **dict.fromkeys(outputs, WRITE)}
+    needs = {**dict.fromkeys(inputs, READ), **dict.fromkeys(outputs, WRITE)}
+    return needs if topics.journal is None else {**needs, topics.journal: WRITE}
 
 
 def describe(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:
@@ -58,7 +59,7 @@ def describe(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:
 
 
 def inspect_topics(admin: KafkaAdminClient, topics: TopicsConfig) -> list[Finding]:
-    """One finding per topic, and one on the partition counts of events and labels. Raises BrokerError."""
+    """One finding per topic, and one on each partition count that must match that of events. Raises BrokerError."""
     needs = uses(topics)
     states = describe(admin, needs)
     return [*(_one(states[name], need) for name, need in needs.items()), *_partition_counts(states, topics)]
@@ -79,15 +80,19 @@ def check_topics(admin: KafkaAdminClient, topics: TopicsConfig) -> int:
 def ensure_topics(admin: KafkaAdminClient, topics: TopicsConfig, partitions: int | None = None) -> list[str]:
     """Create the topics that are missing, wait until they can be used, and return their names.
 
-    Labels get as many partitions as events, whichever of them is there already. `partitions` is for those with no such
-    pattern to follow; the broker's default when left out. Alerts are few and get one partition, which keeps
-    their order. Raises BrokerError.
+    Labels and journal get as many partitions as events, whichever of them is there already. `partitions` is for those
+    with no such pattern to follow; the broker's default when left out. Alerts are few and get one partition, which
+    keeps their order. Raises BrokerError.
     """
     states = describe(admin, uses(topics))
     missing = [name for name, state in states.items() if state.error == "UnknownTopicOrPartitionError"]
     if not missing:
         return []
-    pair = [states[name].partitions for name in (topics.events, topics.labels) if name and states[name].partitions]
+    pair = [
+        states[name].partitions
+        for name in (topics.events, topics.labels, topics.journal)
+        if name and states[name].partitions
+    ]
     count = pair[0] if pair else partitions if partitions is not None else -1
     wanted = {name: {"num_partitions": 1 if name == topics.alerts else count} for name in missing}
     try:
@@ -128,25 +133,26 @@ def _one(topic: Topic, need: str) -> Finding:
     return Finding(True, f"topic {topic.name}: {topic.partitions} partition{plural}, {need.lower()} allowed")
 
 
-def _partition_counts(states: dict[str, Topic], topics: TopicsConfig) -> list[Finding]:
-    """Labels must meet their events in the same task, so a key must go to the same partition number in both."""
-    if topics.labels is None:
-        return []
-    events, labels = states[topics.events], states[topics.labels]
-    if not events.partitions or not labels.partitions:
-        return []
-    if events.partitions == labels.partitions:
-        return [Finding(True, f"{labels.name} and {events.name} have the same number of partitions")]
-    small, large = sorted((events, labels), key=lambda topic: topic.partitions)
-    return [
-        Finding(
+def _partition_counts(states: dict[str, Topic], topics: TopicsConfig) -> Iterator[Finding]:
+    """Labels must meet their events in the same task, so a key must go to the same partition number in both; and each
+    task writes its journal to the partition of its number.
+    """
+    events = states[topics.events]
+    for name, why in ((topics.labels, "labels meet their events"), (topics.journal, "each task has its journal")):
+        other = None if name is None else states[name]
+        if other is None or not events.partitions or not other.partitions:
+            continue
+        if events.partitions == other.partitions:
+            yield Finding(True, f"{other.name} and {events.name} have the same number of partitions")
+            continue
+        small, large = sorted((events, other), key=lambda topic: topic.partitions)
+        yield Finding(
             False,
-            f"topic {labels.name} has {labels.partitions} partitions and {events.name} has {events.partitions}; "
-            "they must have the same number, so that labels meet their events",
+            f"topic {other.name} has {other.partitions} partitions and {events.name} has {events.partitions}; "
+            f"they must have the same number, so that {why}",
             f"Before the first run: kafka-topics.sh --alter --topic {small.name} --partitions {large.partitions}; "
             "later, make both anew (records keep the partition they were written to).",
         )
-    ]
 
 
 _CREATE = "Create it with `driftline check -c FILE --connect --create-topics`, or correct its name under topics."

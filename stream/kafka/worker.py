@@ -1,33 +1,36 @@
-"""The worker: takes what the broker assigns, runs each partition's task, and commits offsets when outputs are safe.
+"""The worker: takes what the broker assigns, runs each partition's task, and commits outputs and positions together.
 
-The order, turn by turn:
+The order, turn by turn (docs/delivery.md has it with what a crash between any two steps leads to):
 
 1. poll records, decode them, put them into their tasks;
 2. each task takes spans; its outputs are handed to the producer;
-3. promotions asked for are carried out in the store, swaps applied, between two spans;
-4. when the commit interval has passed, the outbox settles: every output is acknowledged by the broker;
-5. the offsets of what was processed are committed, and the task's snapshot is saved when it is due.
+3. when the commit interval has passed, or a promotion is asked for: the journal entry of each task is handed over too,
+   everything is acknowledged, and committed with the positions of what was processed;
+4. promotions are carried out in the store and swaps applied, as the first steps of the next commit;
+5. snapshots that are due are saved.
 
-A failure before 5 leaves the offsets where they were: the same records come again (at least once).
+A failure before the commit leaves everything as it was: the same outputs are sent again, or the task is opened anew
+from its snapshot and journal.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from threading import Event as Flag
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import structlog
 
 from stream.config.model import Config
-from stream.decode import EventDecoder, LabelDecoder
-from stream.errors import BrokerError
+from stream.errors import BrokerError, DriftlineError, StoreError
+from stream.faultpoints import passing
 from stream.kafka.champions import Champions
-from stream.kafka.client import Consumer, Producer, admin
-from stream.kafka.outbox import Outbox
+from stream.kafka.client import Batches, Consumer, Fenced, Partition, Position, admin, make_consumer
+from stream.kafka.delivery import Delivery
+from stream.kafka.opening import Opener
 from stream.kafka.publisher import Publisher
 from stream.kafka.snapshots import Snapshots
 from stream.kafka.task import Task
@@ -42,13 +45,12 @@ log = structlog.get_logger()
 IDLE_POLL = 0.1
 REPORT_INTERVAL = 1.0
 SETTLE_TIMEOUT = 15.0
-COMMIT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 5.0
 PING_TIMEOUT = 3.0
 PING_INTERVAL = 5.0
 """Silence, in seconds, after which a worker with nothing to commit asks whether the broker is still there."""
 RETRY_INTERVAL = 1.0
-"""Time between two tries to settle and commit while that fails, in seconds."""
+"""Time between two tries to commit while that fails, in seconds."""
 BUSY = 0.25
 """Longest stretch of spans between two polls, in seconds."""
 
@@ -56,38 +58,52 @@ T = TypeVar("T")
 
 
 class Worker:
-    """One member of the consumer group. Only `status` may be called from another thread than the one that runs it."""
+    """One member of the consumer group. Only `status` may be called from another thread than the one that runs it.
 
-    def __init__(self, config: Config, champions: Champions, snapshots: Snapshots, telemetry: Telemetry) -> None:
+    `deliver` makes the delivery, given a way to ask for the consumer; it raises BrokerError when no broker answers.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        champions: Champions,
+        snapshots: Snapshots,
+        opener: Opener,
+        telemetry: Telemetry,
+        deliver: Callable[[Callable[[], Consumer]], Delivery],
+    ) -> None:
         self._config = config
         self._champions = champions
         self._snapshots = snapshots
+        self._opener = opener
         self._telemetry = telemetry
-        self._decoders = (EventDecoder(config), LabelDecoder(config))
+        self._deliver = deliver
         self._tasks: dict[int, Task] = {}
-        self._parked: dict[int, Task] = {}
+        self._opening: dict[int, Iterator[Task | None]] = {}
         self._assigned: set[int] = set()
-        self._committed: dict[tuple[str, int], int] = {}
+        self._sealed: dict[int, dict[Partition, Position]] = {}  # entries handed over, not committed yet
         self._topics = [topic for topic in (config.topics.events, config.topics.labels) if topic]
         self._trouble = ""
         self._backlog = False
         self._leave_by = math.inf
+        self._open_at = 0.0
         self._committed_at = self._heard_at = self._reported_at = self._turned_at = time.monotonic()
 
     def run(self, stop: Flag) -> None:
         """Work until `stop` is set; then finish what is begun, commit, snapshot and leave the group.
 
-        Waits for a broker for as long as it takes. Raises BrokerError when the topics are not as they must be.
+        Waits for a broker for as long as it takes. Raises BrokerError when the topics are not as they must be, and
+        Fenced when another worker has taken this one's name.
         """
-        outbox = self._connect(lambda: Outbox(lambda: Producer(self._config.kafka)), stop)
-        if outbox is None:
+        delivery = self._connect(lambda: self._deliver(lambda: self._consumer), stop)
+        if delivery is None:
             return
         try:
-            self._outbox = outbox
-            self._publisher = Publisher(KafkaSink(self._config), self._outbox, self._telemetry)
+            self._delivery = delivery
+            self._publisher = Publisher(KafkaSink(self._config), delivery, self._telemetry)
             with closing(admin(self._config.kafka)) as client:
                 check_topics(client, self._config.topics)
-            consumer = self._connect(lambda: Consumer(self._config, self), stop)
+            consumer = self._connect(lambda: make_consumer(self._config, self), stop)
             if consumer is None:
                 return
             self._consumer = consumer
@@ -96,76 +112,84 @@ class Worker:
                 self._turn()
             self._leave()
         finally:
-            outbox.close(self._patience(CLOSE_TIMEOUT))
+            delivery.close(self._patience(CLOSE_TIMEOUT))
+            self._opener.close()
 
     def status(self) -> Status:
         """How the worker is doing, for /healthz and /readyz."""
         kafka = Part("down", self._trouble) if self._trouble else Part("ok")
         if not self._tasks and not self._trouble:
-            kafka = Part("degraded", "no partition is assigned to this worker (yet)")
+            waiting = "a task is being opened from its journal" if self._opening else "no partition is assigned (yet)"
+            kafka = Part("degraded", waiting)
         parts = {"kafka": kafka, "redis": self._champions.part()}
         return Status(time.monotonic() - self._turned_at, bool(self._tasks) and not self._trouble, parts)
 
     # what the consumer tells its owner, from inside poll
 
-    def assigned(self, partitions: Iterable[tuple[str, int]]) -> None:
+    def assigned(self, partitions: Iterable[Partition]) -> None:
         """Tasks are opened by the worker's own thread, after the poll."""
-        self._assigned = {partition for _, partition in partitions}
+        self._assigned |= {partition for _, partition in partitions}
         self._telemetry.add_rebalance()
 
-    def revoking(self, partitions: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
-        """Settle outputs; the offsets to commit. Raises BrokerError when outputs are not safe."""
+    def revoking(self, partitions: Iterable[Partition]) -> Mapping[Partition, Position]:
+        """Commit what was done; the positions that are left for the consumer to commit. Raises BrokerError."""
         try:
-            self._outbox.settle(self._patience(SETTLE_TIMEOUT))
+            return self._settle()
         except BrokerError as error:
             self._in_trouble(error)
             raise
-        return self._uncommitted()
 
-    def revoked(self, partitions: Iterable[tuple[str, int]], *, committed: bool) -> None:
-        """Save the tasks that go. They are kept until the new assignment is known: most come straight back.
-
-        A task that is ahead of its committed offsets is not saved: who takes up the partition from there has to make
-        those outputs again, and a snapshot that knows their events would hold them for duplicates.
-        """
-        for partition in {partition for _, partition in partitions}:
+    def revoked(self, partitions: Iterable[Partition], *, committed: bool) -> None:
+        """Save the tasks that go. One whose commit failed is not saved: who takes it up does those steps again."""
+        gone = {partition for _, partition in partitions}
+        if committed:
+            self._done()
+        self._assigned -= gone
+        for partition in gone:
+            self._opening.pop(partition, None)
+            self._sealed.pop(partition, None)
+            self._champions.closed(partition)
+            self._telemetry.forget(partition)
             task = self._tasks.pop(partition, None)
             if task is not None and committed:
-                self._snapshots.save(task)
-                self._parked[partition] = task
-        self._committed.clear()
+                self._save(task)
+        self._delivery.abandon(gone)
 
     # one turn
 
     def _turn(self) -> None:
         self._turned_at = time.monotonic()
-        self._take(self._polled())
+        self._poll()
         self._hold_back()
         if not self._trouble:
             self._work()
+        soon = self._champions.wants_a_commit and not self._trouble
+        if soon or self._due(self._committed_at, self._commit_interval):
+            self._commit()
+        if not self._trouble:
             for task in self._tasks.values():
                 self._tell(task, self._champions.command(task))
-        if self._due(self._committed_at, self._commit_interval):
-            self._commit()
         if self._due(self._reported_at, REPORT_INTERVAL):
             self._report()
 
-    def _polled(self) -> Mapping[tuple[str, int], list[Any]]:
-        """Records that have come, with their tasks opened. What the broker refuses is asked for again next turn."""
-        records: Mapping[tuple[str, int], list[Any]] = {}
+    def _poll(self) -> None:
+        """Take what has come, then open tasks: their partitions are read on from where they were left, so nothing that
+        came before may go into them. What the broker refuses is asked for again next turn.
+        """
         try:
-            records = self._consumer.poll(self._poll_timeout())
-            if self._assigned != set(self._tasks):
-                self._open_tasks()
+            self._take(self._consumer.poll(self._poll_timeout()))
+            passing("polled")
+            self._open_tasks()
+        except Fenced:
+            raise
         except BrokerError as error:
             self._in_trouble(error)
             time.sleep(RETRY_INTERVAL)
-        return records
 
-    def _take(self, records: Mapping[tuple[str, int], list[Any]]) -> None:
+    def _take(self, records: Batches) -> None:
         for (topic, partition), batch in records.items():
             task = self._tasks.get(partition)
-            if task is None:  # it could not be opened yet: its records are to come again
+            if task is None:  # it is not open yet: its records are to come again
                 self._consumer.seek(topic, partition, batch[0].offset)
                 continue
             started = time.perf_counter()
@@ -173,11 +197,12 @@ class Worker:
             self._telemetry.observe_span("decode", time.perf_counter() - started)
 
     def _work(self) -> None:
+        """Take spans until there are none, the next commit is due, or a promotion is asked for."""
         for task in self._tasks.values():
             task.ended(self._consumer.at_end)
-        until = time.monotonic() + BUSY
-        busy = True
-        while busy and time.monotonic() < until:
+        until = min(time.monotonic() + BUSY, self._committed_at + max(self._commit_interval, 0.01))
+        busy, promotions = True, False
+        while busy and not promotions:
             busy = False
             for task in self._tasks.values():
                 started = time.perf_counter()
@@ -186,19 +211,28 @@ class Worker:
                     continue
                 busy = True
                 self._telemetry.observe_span("engine", time.perf_counter() - started)
-                self._carry_out(task, effects)
+                passing("processed")
+                promotions |= self._carry_out(task, effects)
+            if time.monotonic() >= until:
+                break
         self._backlog = busy
 
-    def _carry_out(self, task: Task, effects: list[Effect]) -> None:
+    def _carry_out(self, task: Task, effects: list[Effect]) -> bool:
+        """Hand outputs over; whether a promotion was asked for."""
         started = time.perf_counter()
-        for promotion in self._publisher.publish(effects):
-            self._tell(task, self._champions.propose(task, promotion))
+        promotions = self._publisher.publish(task.partition, effects)
+        for promotion in promotions:
+            self._champions.propose(task, promotion)
         self._publisher.account(task.partition, task.engine.state)
         self._telemetry.observe_span("produce", time.perf_counter() - started)
+        passing("outputs_sent")
+        return bool(promotions)
 
     def _tell(self, task: Task, command: Command | None) -> None:
         if command is not None:
             self._carry_out(task, task.command(command))
+            passing("swapped")
+            self._snapshots.save_soon(task.partition)
 
     def _hold_back(self) -> None:
         """Pause what comes faster than it can be taken, so that memory stays bounded."""
@@ -215,42 +249,55 @@ class Worker:
         return max(interval, RETRY_INTERVAL) if self._trouble else interval
 
     def _poll_timeout(self) -> float:
-        if self._backlog:
+        if self._backlog or self._opening:
             return 0.0
         waits = [wait for task in self._tasks.values() if (wait := task.wake_in()) is not None]
-        if self._uncommitted():
+        if self._delivery.unsettled or any(task.uncommitted for task in self._tasks.values()):
             waits.append(self._committed_at + self._commit_interval - time.monotonic())
         return min(max(0.001, min(waits, default=IDLE_POLL)), IDLE_POLL)
 
     # tasks
 
     def _open_tasks(self) -> None:
-        for partition in sorted(self._assigned - set(self._tasks)):
+        """Begin to open what was assigned, and go on with what is being opened, for `BUSY` seconds at most."""
+        if time.monotonic() < self._open_at:
+            return
+        for partition in sorted(self._assigned - set(self._tasks) - set(self._opening)):
+            for topic in self._topics:
+                self._consumer.pause(topic, partition)
             committed = {topic: self._consumer.committed(topic, partition) for topic in self._topics}
-            task = self._parked.pop(partition, None)
-            if task is None or any(committed[t] != offset for (t, _), offset in task.offsets().items()):
-                state = self._snapshots.load(partition, committed)
-                task = Task(self._config, partition, state, self._decoders)
-                self._publisher.opened(partition, task.engine.state)
-            else:
-                task.rewind()
-            self._tasks[partition] = task
-            self._tell(task, self._champions.opened(task))
-        for partition in self._parked:
-            self._telemetry.forget(partition)
-        self._parked.clear()
-        log.info("assigned", partitions=sorted(self._tasks))
+            self._opening[partition] = self._opener.open(partition, committed)
+        until = time.monotonic() + BUSY
+        for partition, opening in sorted(self._opening.items()):
+            try:
+                task = next((task for task in opening if task is not None or time.monotonic() >= until), None)
+            except DriftlineError as error:  # and begin again
+                del self._opening[partition]
+                if not isinstance(error, StoreError):
+                    raise
+                log.warning("task_waits", partition=partition, error=error.message, retry_s=RETRY_INTERVAL)
+                self._open_at = time.monotonic() + RETRY_INTERVAL
+                return
+            if task is not None:
+                self._go_live(task)
 
-    def _uncommitted(self) -> dict[tuple[str, int], int]:
-        offsets: dict[tuple[str, int], int] = {}
-        for task in self._tasks.values():
-            offsets |= task.offsets()
-        return {tp: offset for tp, offset in offsets.items() if self._committed.get(tp) != offset}
+    def _go_live(self, task: Task) -> None:
+        del self._opening[task.partition]
+        self._tasks[task.partition] = task
+        self._publisher.opened(task.partition, task.engine.state)
+        for topic, partition in task.positions():
+            self._consumer.seek(topic, partition, task.positions()[topic, partition].offset)
+        for topic in self._topics:
+            self._consumer.resume(topic, task.partition)
+        self._tell(task, self._champions.opened(task))
+        if not self._opening:
+            log.info("assigned", partitions=sorted(self._tasks))
+
+    # commits
 
     def _commit(self) -> None:
         self._committed_at = time.monotonic()
-        offsets = self._uncommitted()
-        idle = not offsets and not self._outbox.unsettled
+        idle = not self._delivery.unsettled and not any(task.uncommitted for task in self._tasks.values())
         if idle and not self._trouble and not self._due(self._heard_at, PING_INTERVAL):
             return
         started = time.perf_counter()
@@ -258,28 +305,74 @@ class Worker:
             if idle:
                 self._consumer.ping(self._patience(PING_TIMEOUT))
             else:
-                self._outbox.settle(self._patience(SETTLE_TIMEOUT))
-                self._consumer.commit(offsets, self._patience(COMMIT_TIMEOUT))
+                rest = self._settle()
+                if rest:
+                    self._consumer.commit(rest, self._patience(SETTLE_TIMEOUT))
+                self._done()
                 self._telemetry.observe_span("commit", time.perf_counter() - started)
+        except Fenced as error:
+            self._give_up(error)
+            return
         except BrokerError as error:
             self._in_trouble(error)
             return
         self._heard_at = time.monotonic()
-        self._committed |= offsets
         self._out_of_trouble()
         for task in self._tasks.values():
-            self._snapshots.save_if_due(task)
+            if self._snapshots.due(task):
+                self._save(task)
+
+    def _settle(self) -> Mapping[Partition, Position]:
+        """Hand over the journal entry of each task, once, and make sure of all outputs."""
+        for partition, task in self._tasks.items():
+            entry = None if partition in self._sealed else task.entry()
+            if entry is not None:
+                self._delivery.send(partition, [entry])
+                self._sealed[partition] = task.positions()
+        passing("journal_sent")
+        positions = {tp: at for sealed in self._sealed.values() for tp, at in sealed.items()}
+        return self._delivery.settle(positions, self._patience(SETTLE_TIMEOUT))
+
+    def _done(self) -> None:
+        """What was settled is committed."""
+        self._delivery.committed()
+        for partition in self._sealed:
+            self._tasks[partition].committed()
+        self._sealed.clear()
+        passing("committed")
+
+    def _save(self, task: Task) -> None:
+        """Save a task of which everything is committed."""
+        try:
+            journal = self._opener.journal_end(task.partition)
+        except BrokerError as error:
+            log.warning("snapshot_not_saved", partition=task.partition, error=error.message)
+            return
+        self._snapshots.save(task, journal=journal, sequence=task.sequence)
+
+    def _give_up(self, error: Fenced) -> None:
+        """Others have taken over, or the broker holds us for dead: nothing that is not committed counts.
+
+        What is still ours is opened anew, from its snapshot and journal.
+        """
+        log.error("fenced", error=error.message, partitions=sorted(self._tasks))
+        self._telemetry.add_fenced()
+        for partition in self._tasks:
+            self._champions.closed(partition)
+        self._delivery.abandon(set(self._tasks))
+        self._tasks.clear()
+        self._sealed.clear()
 
     def _leave(self) -> None:
-        """Stop in order: what was processed is settled and committed, tasks are saved, the group is told.
+        """Stop in order: what was processed is committed, tasks are saved, the group is told.
 
         What could not be committed is not saved either (see `revoked`).
         """
         self._leave_by = time.monotonic() + self._config.runtime.shutdown_timeout
         self._commit()
-        for task in self._tasks.values():
-            if not self._trouble:
-                self._snapshots.save(task)
+        if not self._trouble:
+            for task in self._tasks.values():
+                self._save(task)
         self._tasks.clear()
         self._consumer.close(self._patience(CLOSE_TIMEOUT))
 
@@ -296,11 +389,11 @@ class Worker:
             self._telemetry.set_scores(task.partition, state.scores.report(state.judge))
             self._telemetry.set_readings(task.partition, state.monitors.readings())
             self._telemetry.set_faults(task.partition, state.champion.faults)
-            for (topic, partition), offset in task.offsets().items():
+            for (topic, partition), at in task.positions().items():
                 end = self._consumer.end(topic, partition)
                 if end is not None:
                     name: Literal["events", "labels"] = "events" if topic == self._config.topics.events else "labels"
-                    self._telemetry.set_lag(name, partition, max(0, end - offset))
+                    self._telemetry.set_lag(name, partition, max(0, end - at.offset))
 
     def _in_trouble(self, error: BrokerError) -> None:
         if not self._trouble:

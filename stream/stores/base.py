@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -13,6 +13,10 @@ from stream.errors import StoreError
 
 class StaleWriter(StoreError):
     """Another writer changed the champion first. Nothing was written; look again before deciding anew."""
+
+
+class Superseded(StoreError):
+    """A newer owner has claimed the task. Nothing was written, and nothing this one writes ever will be."""
 
 
 class UnknownVersion(StoreError):
@@ -68,3 +72,28 @@ class Loaded(msgspec.Struct, frozen=True):
     def learner(self) -> Learner[Any]:
         """A learner of its own for each call, so that tasks never share one. Takes as long as unpickling does."""
         return self.open()
+
+
+class SnapshotStore(Protocol):
+    """Keeps the newest snapshot of each task, and the one before it. Safe to use from several threads.
+
+    A task has one owner at a time, known by a number; a newer one fences the older off. A writer that is killed at any
+    instant leaves the newest snapshot and the one before it as they were, or has written its own whole.
+    """
+
+    @property
+    def where(self) -> str:
+        """Where it is, for people."""
+
+    def claim(self, task: str) -> int:
+        """Become the owner of `task`: a number larger than any given for it before. Raises StoreError."""
+
+    def save(self, task: str, data: bytes, *, owner: int) -> None:
+        """Make `data` the newest snapshot of `task`. The check and the write are one step.
+
+        Raises Superseded when a newer owner has claimed the task; StoreError. The newest is then still the one it was.
+        Of a store that was wiped, whoever writes is the owner until a newer one comes.
+        """
+
+    def load(self, task: str, *, previous: bool = False) -> bytes | None:
+        """The newest snapshot of `task`, or the one before it; None if there is none. Raises StoreError."""

@@ -7,11 +7,11 @@ Keys, all under `driftline:{app}:`
 | `models` | set of model names |
 | `model:{name}:versions` | hash: version -> metadata (JSON) |
 | `model:{name}:last` | newest version |
-| `model:{name}:digests` | hash: digest -> version |
+| `model:{name}:digests` | hash: digest, or origin -> version |
 | `artifact:{digest}` | signed artifact, never changed |
 | `champion:{name}:{scope}` | hash: version, epoch, digest, reason, who, since |
 | `champion:{name}:{scope}:history` | list: versions that were champion, the champion last |
-| `snapshot:{task}`, `:0`, `:1` | pointer and two slots |
+| `snapshot:{task}`, `:0`, `:1`, `:owner` | pointer, two slots, number of the owner; see `RedisSnapshots` |
 | `swaps` | channel: a hint after every change of a champion |
 
 Scripts touch several of these at once, so they need one server (with replicas, if you like), not Redis Cluster.
@@ -34,7 +34,6 @@ from stream.stores.base import Champion, Loaded, StaleWriter, UnknownVersion, Ve
 from stream.stores.connection import address, as_bytes, as_text, redis_errors
 from stream.stores.hints import Hints
 from stream.stores.scripts import CHAMPION_FIELDS, MAX_HISTORY, PROMOTE, PUBLISH
-from stream.stores.snapshots import SnapshotStore
 
 GLOBAL = "global"
 """The scope of a champion that all tasks serve with."""
@@ -55,14 +54,16 @@ class ModelStore:
         self._prefix = f"driftline:{app}:"
         self._publish = client.register_script(PUBLISH)
         self._promote = client.register_script(PROMOTE)
-        self._snapshots = SnapshotStore(client, app)
 
     # versions
 
-    def publish(self, name: str, learner: Learner[Any], *, meta: VersionMeta) -> int:
+    def publish(self, name: str, learner: Learner[Any], *, meta: VersionMeta, origin: str = "") -> int:
         """Sign the learner, store it with its metadata, and return its version: larger than any before, and larger
-        than `meta.parent` even when Redis was wiped since. It serves nobody until it is promoted. Raises StoreError;
-        ArtifactError for a learner that holds what may not be stored.
+        than `meta.parent` even when Redis was wiped since. It serves nobody until it is promoted.
+
+        `origin` names the point at which the learner was made; a version that was published from there stands, so that
+        doing that point over after a crash makes no second one. Raises StoreError; ArtifactError for a learner that
+        holds what may not be stored.
         """
         data = seal(learner, key=self._key, metadata={"model": name, "recipe": meta.recipe, "created": meta.created})
         checksum = digest(data)
@@ -76,7 +77,9 @@ class ModelStore:
             f"{self._prefix}models",
         ]
         with redis_errors(self.where):
-            return int(self._publish(keys=keys, args=[checksum, data, msgspec.json.encode(stored), meta.parent, name]))
+            written = msgspec.json.encode(stored)
+            args: list[str | bytes | int] = [checksum, data, written, meta.parent, name, origin, f"{self._prefix}artifact:"]
+            return int(self._publish(keys=keys, args=args))
 
     def names(self) -> list[str]:
         """Names of all models, in order."""
@@ -116,6 +119,17 @@ class ModelStore:
         if digest(artifact) != meta.digest:
             raise Untrusted(f"model {name} version {version}: its bytes are not those of its digest {meta.digest[:12]}")
         return meta, artifact
+
+    def artifact(self, name: str, checksum: str) -> Learner[Any]:
+        """The learner in the artifact of a digest. Raises as `load` does."""
+        with redis_errors(self.where):
+            data = self._redis.get(f"{self._prefix}artifact:{checksum}")
+        if data is None or digest(as_bytes(data)) != checksum:
+            raise UnknownVersion(
+                f"the artifact {checksum[:12]} of model {name} is not in Redis at {self.where}.",
+                "Restore it from a backup.",
+            )
+        return self.open(name, as_bytes(data))
 
     def open(self, name: str, data: bytes) -> Learner[Any]:
         """The learner in an artifact, a new one for each call. Raises Untrusted or Incompatible."""
@@ -202,19 +216,11 @@ class ModelStore:
             )
         raise self._lost(name, version) if word == b"lost" else self._unknown(name, version)
 
-    # hints and snapshots
+    # hints
 
     def hints(self) -> Hints:
         """Subscribe to hints of changed champions."""
         return Hints(self._redis, f"{self._prefix}swaps", self.where)
-
-    def save_snapshot(self, task: str, data: bytes) -> None:
-        """Make `data` the newest snapshot of a task; see SnapshotStore."""
-        self._snapshots.save(task, data)
-
-    def load_snapshot(self, task: str, *, previous: bool = False) -> bytes | None:
-        """The newest snapshot of a task, or the one before it; None if there is none."""
-        return self._snapshots.load(task, previous=previous)
 
     def ping(self) -> None:
         """Raises StoreError unless the server answers."""

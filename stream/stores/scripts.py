@@ -10,7 +10,13 @@ MAX_HISTORY: Final = 1000
 """Champions remembered for rolling back."""
 
 PUBLISH: Final = """
--- KEYS: versions, last version, versions by digest, artifact, models. ARGV: digest, artifact, metadata, parent, name.
+-- KEYS: versions, last version, versions by digest and by origin, artifact, models.
+-- ARGV: digest, artifact, metadata, parent, name, origin ('': none), prefix of artifacts.
+local made = ARGV[6] ~= '' and redis.call('HGET', KEYS[3], ARGV[6])
+if made then  -- its maker came to the same point again, after a crash
+  local digest = cjson.decode(redis.call('HGET', KEYS[1], made)).digest
+  if redis.call('EXISTS', ARGV[7] .. digest) == 1 then return tonumber(made) end
+end
 redis.call('SET', KEYS[4], ARGV[2])  -- named by its digest: the same bytes, or damaged ones made good
 local known = redis.call('HGET', KEYS[3], ARGV[1])
 if known then return tonumber(known) end  -- said again because the first answer was lost
@@ -18,6 +24,7 @@ local last = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(ARGV[4
 redis.call('SET', KEYS[2], last + 1)
 redis.call('HSET', KEYS[1], last + 1, ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[1], last + 1)
+if ARGV[6] ~= '' then redis.call('HSET', KEYS[3], ARGV[6], last + 1) end
 redis.call('SADD', KEYS[5], ARGV[5])
 return last + 1
 """
@@ -51,13 +58,24 @@ redis.call('PUBLISH', KEYS[4],
 return answer('ok')
 """
 
-FLIP: Final = """
--- KEYS: pointer, slot 0, slot 1, staged data. The staged data becomes the newest snapshot, the newest the previous one.
-if redis.call('EXISTS', KEYS[4]) == 0 then return 0 end
-local other = 1 - tonumber(redis.call('GET', KEYS[1]) or 1)
-redis.call('RENAME', KEYS[4], KEYS[2 + other])
-redis.call('PERSIST', KEYS[2 + other])
-redis.call('SET', KEYS[1], other)
+CLAIM: Final = """
+-- KEYS: owner. Returns its new number: larger than any before; by the server's clock also than any that was wiped.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local owner = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0) + 1)
+redis.call('SET', KEYS[1], string.format('%.0f', owner))
+return owner
+"""
+
+SAVE: Final = """
+-- KEYS: owner, pointer, slot 0, slot 1. ARGV: number of the owner who writes, data.
+-- The data becomes the newest snapshot, the newest the previous one. Returns 0, and does nothing, for an older owner.
+if tonumber(ARGV[1]) < tonumber(redis.call('GET', KEYS[1]) or 0) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+local newest = tonumber(redis.call('GET', KEYS[2]) or 1)
+if redis.call('GET', KEYS[3 + newest]) == ARGV[2] then return 1 end  -- said again because the first answer was lost
+redis.call('SET', KEYS[4 - newest], ARGV[2])
+redis.call('SET', KEYS[2], 1 - newest)
 return 1
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,12 +44,24 @@ def outside(own_broker: EmbeddedKafka) -> Iterator[Outside]:
         yield outside
 
 
+QUIET = {
+    "detectors": {"concept": [{"kind": "ddm"}]},
+    "adaptation": {"policy": "alert_only"},
+    "kafka": {"session_timeout": "6s"},
+}
+
+
 @pytest.fixture
 def stage(outside: Outside, own_valkey: EmbeddedValkey, tmp_path: Path) -> Stage:
     """A service that tells of drift but replaces no model."""
-    overrides = {
-        "detectors": {"concept": [{"kind": "ddm"}]},
-        "adaptation": {"policy": "alert_only"},
-        "kafka": {"session_timeout": "6s"},
-    }
-    return Stage(outside, own_valkey.url, tmp_path, overrides)
+    return Stage(outside, own_valkey.url, tmp_path, QUIET)
+
+
+@pytest.fixture(scope="module")
+def make_stage(
+    own_broker: EmbeddedKafka, own_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Stage]]:
+    """Makes such services for a whole module."""
+    own_broker.start()
+    with opened(own_broker.bootstrap_servers) as outside:
+        yield lambda: Stage(outside, own_valkey.url, tmp_path_factory.mktemp("stage"), QUIET)

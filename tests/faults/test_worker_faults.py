@@ -113,7 +113,7 @@ def test_outputs_that_were_not_taken_before_a_stop_are_made_again_after_it(stage
 def test_a_worker_asked_to_stop_while_the_broker_hangs_leaves_within_its_budget(
     stage: Stage, own_broker: EmbeddedKafka
 ) -> None:
-    stage.configure({"runtime": {"commit_interval": "1h", "shutdown_timeout": "3s"}})
+    stage.configure({"delivery": "at_least_once", "runtime": {"commit_interval": "1h", "shutdown_timeout": "3s"}})
     stage.produce("events", [event(n) for n in range(100)])
     with InThread(stage) as service:
         stage.predictions(at_least=100)

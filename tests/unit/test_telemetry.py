@@ -100,6 +100,7 @@ def test_a_revoked_partition_leaves_its_counts_and_no_gauges(telemetry: Telemetr
     for partition in (1, 11):
         telemetry.set_waiting(partition, pending=5, held=2)
         telemetry.set_lag("events", partition, 40)
+        telemetry.set_snapshot(partition, taken=1e9, size=1000)
         telemetry.set_scores(partition, {"champion": {"accuracy": 0.5}})
         telemetry.set_readings(partition, {("adwin", ""): Reading(State.STABLE, 1.0, 2.0)})
     telemetry.add_records("labels", "joined", 9)

@@ -45,7 +45,7 @@ def test_a_restarted_worker_goes_on_as_if_it_had_never_stopped(make_stage: MakeS
 
 
 def test_sigterm_commits_what_was_done_and_leaves_within_its_budget(make_stage: MakeStage) -> None:
-    stage = make_stage({"runtime": {"commit_interval": "1h", "shutdown_timeout": "20s"}})
+    stage = make_stage({"delivery": "at_least_once", "runtime": {"commit_interval": "1h", "shutdown_timeout": "20s"}})
     stage.produce("events", [event(n) for n in range(5000)])
     stage.produce("labels", late_labels(0, 5000))
     with Process(stage) as worker:
@@ -65,7 +65,9 @@ def test_sigterm_commits_what_was_done_and_leaves_within_its_budget(make_stage: 
 
 
 def test_a_killed_worker_comes_back_and_nothing_is_lost(make_stage: MakeStage) -> None:
-    stage = make_stage({"runtime": {"commit_interval": "1h"}, "kafka": {"session_timeout": "6s"}})
+    stage = make_stage(
+        {"delivery": "at_least_once", "runtime": {"commit_interval": "1h"}, "kafka": {"session_timeout": "6s"}}
+    )
     stage.produce("events", [event(n) for n in range(300)])
     stage.produce("labels", late_labels(0, 194))
     with Process(stage) as worker:

@@ -75,6 +75,15 @@ def test_the_same_bytes_published_again_are_the_same_version(store: ModelStore) 
     assert (first, again, len(store.versions("delays"))) == (1, 1, 1)
 
 
+def test_a_model_published_again_from_the_same_origin_makes_no_second_version(store: ModelStore) -> None:
+    first = store.publish("delays", make_learner(10), meta=make_meta(), origin="task 0, entry 7")
+    again = store.publish("delays", make_learner(20), meta=make_meta(), origin="task 0, entry 7")
+    other = store.publish("delays", make_learner(20), meta=make_meta(), origin="task 0, entry 8")
+
+    assert again == first
+    assert other == first + 1
+
+
 def test_a_damaged_artifact_is_made_good_by_publishing_it_again(store: ModelStore, client: redis.Redis) -> None:
     meta = store.version("delays", publish(store, labels=50))
     client.set(f"{ARTIFACTS}{meta.digest}", b"damaged")
@@ -186,6 +195,28 @@ def test_a_stale_writer_cannot_overwrite_a_newer_champion(server: EmbeddedValkey
         mine.promote("delays", 1, expected_epoch=seen.epoch, reason="beat_champion", who="task 1")
 
     assert serving(mine) == 2
+
+
+def test_a_zombie_cannot_move_the_champion_back_even_where_its_version_serves_again(
+    server: EmbeddedValkey, open_store: Open
+) -> None:
+    # Given a worker that was stopped while version 1 served, and a promotion and its rollback since
+    zombie, theirs = open_store(server), open_store(server)
+    promote(zombie, publish(zombie))
+    seen = zombie.champion("delays")
+    assert seen is not None
+    promote(theirs, publish(theirs, labels=1))
+    theirs.rollback("delays", who="tester")
+    challenger = publish(zombie, labels=2)
+
+    # When it wakes up and promotes what it had made
+    with pytest.raises(StaleWriter):
+        zombie.promote("delays", challenger, expected_epoch=seen.epoch, reason="beat_champion", who="task 1")
+
+    # Then what serves is what was decided without it
+    champion = theirs.champion("delays")
+    assert champion is not None
+    assert (champion.version, champion.epoch, champion.reason) == (1, 3, "rollback")
 
 
 def test_of_writers_at_once_exactly_one_wins(server: EmbeddedValkey, open_store: Open) -> None:

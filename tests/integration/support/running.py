@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.service import Service
+from stream import faultpoints
+from stream.config.load import load
+from stream.log import configure
+from stream.service import Service, stop_on_signals
 from tests.integration.support.stage import Stage
 from tests.integration.support.waiting import until
+
+_FORK = multiprocessing.get_context("forkserver")
+_FORK.set_forkserver_preload(["stream.service", "tests.integration.support.running"])
 
 DRIFTLINE = (sys.executable, "-c", "from stream.cli import main; main()")
 
@@ -163,3 +172,71 @@ class Process(Http):
         if self._process.poll() is None:
             self.kill()
         self._log.close()
+
+
+class Forked(Http):
+    """A service in a process forked from one that has everything imported: up in a moment, killed like any other.
+
+    `fault` is a point of `stream.faultpoints` with the pass at which it dies there, such as `committed:3`. Leaving the
+    block kills it if it still runs.
+    """
+
+    def __init__(self, stage: Stage, fault: str = "") -> None:
+        super().__init__(stage.config.http.port)
+        self._folder = tempfile.TemporaryDirectory()
+        self._log = Path(self._folder.name) / "log"
+        self._process = _FORK.Process(target=_serve, args=(stage.file, fault, self._log))
+        self._process.start()
+
+    @property
+    def log(self) -> str:
+        """All that it wrote to stderr so far."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        pid = self._process.pid
+        assert pid is not None
+        return pid
+
+    @property
+    def died(self) -> bool:
+        return not self._process.is_alive()
+
+    def wait(self, timeout: float = 40.0) -> int | None:
+        """Its exit code (negative: the signal), once it has ended; None if it does not."""
+        self._process.join(timeout)
+        return self._process.exitcode
+
+    def terminate(self) -> int | None:
+        """Ask it to stop (SIGTERM); its exit code."""
+        self._process.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self._process.kill()
+        self._process.join(10)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.is_alive():
+            self.kill()
+        if error is not None:
+            sys.stderr.write(self.log)
+        self._folder.cleanup()
+
+
+def _serve(file: Path, fault: str, log: Path) -> None:
+    os.environ[faultpoints.VARIABLE] = fault
+    with log.open("w") as written:
+        os.dup2(written.fileno(), 2)
+    sys.stderr = os.fdopen(2, "w", buffering=1)
+    configure("json")
+    service = Service(load(file))
+    stop_on_signals(service)
+    service.run()

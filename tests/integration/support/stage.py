@@ -41,7 +41,7 @@ class Stage:
         key = folder / "signing.key"
         key.write_text(SIGNING_KEY)
         self.file = folder / f"{self.app}.yaml"
-        names = ("events", "labels", "predictions", "alerts", "dead_letters")
+        names = ("events", "labels", "predictions", "alerts", "dead_letters", "journal")
         self.data = merged(
             _DATA,
             {
@@ -56,7 +56,7 @@ class Stage:
         self.configure(overrides or {})
         for name, topic in self.data["topics"].items():
             if topic is not None:
-                outside.create(topic, partitions if name in ("events", "labels") else 1)
+                outside.create(topic, partitions if name in ("events", "labels", "journal") else 1)
 
     def configure(self, overrides: Mapping[str, Any]) -> None:
         """Change the configuration, section by section. A service that runs does not notice."""

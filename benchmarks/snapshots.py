@@ -1,0 +1,163 @@
+"""Snapshots: their size, what taking one costs, and how much of the time they take at the default interval.
+
+    python -m benchmarks.snapshots              # all of it, some minutes
+    python -m benchmarks.snapshots --events 10000
+
+Each model learns from ten numeric features through the engine (KS on all of them, ADWIN on the errors), with snapshots
+of the whole task to a directory whenever one is due by the defaults. At the end its learner is pickled as River's users
+do it, and sealed; the sealed one is opened, and both predict and learn from 10,000 further events.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.throughput import MODELS, SPAN, configuration, rows, spans
+from learners import artifacts
+from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
+from learners.base import Learner
+from stream.decode import EventDecoder, LabelDecoder
+from stream.kafka.snapshots import Snapshots
+from stream.kafka.task import Task
+from stream.stores.files import FileSnapshots
+from stream.telemetry import Telemetry
+
+KEY = SigningKey("benchmark", b"nothing secret about it")
+KEYS = KeyRing([KEY])
+DISTINCT = 50_000
+"""Rows before they come again."""
+FURTHER = 10_000
+BLOCK = 10_000
+LEVELS = (1, 3, 6, 9)
+
+LEARNERS: dict[str, tuple[dict[str, Any], int]] = {
+    "Scaler + LogisticRegression": (MODELS["Scaler + LogisticRegression"][0], 4),
+    "HoeffdingTree": (MODELS["HoeffdingTree"][0], 2),
+    "ARF(10)": (MODELS["ARF(10)"][0], 1),
+    "recipe ARF (10)": ({"kind": "adaptive_random_forest"}, 1),
+}
+"""Name -> learner configuration, and how many times as long as the slowest it learns: fast ones need more to time."""
+
+T = TypeVar("T")
+
+
+class Run(NamedTuple):
+    """What came of a run: the trained task, the seconds it took, those spent in taking snapshots, and how many."""
+
+    task: Task
+    seconds: float
+    saving: float
+    saves: int
+
+
+def run(learner: dict[str, Any], n: int, folder: Path) -> Run:
+    """Send `n` events and their labels through a task that is saved when that is due."""
+    config = configuration(learner)
+    task = Task(config, 0, None, (EventDecoder(config), LabelDecoder(config)))
+    snapshots = Snapshots(config, FileSnapshots(folder, config.app), KEY, KEYS, Telemetry("benchmark"))
+    snapshots.claim(0)
+    xs, ys = rows(DISTINCT)
+    seconds = saving = 0.0
+    saves = 0
+    for first in range(0, n, BLOCK):
+        part = slice(first % DISTINCT, first % DISTINCT + min(BLOCK, n - first))
+        for span in spans(xs[part], ys[part], SPAN, first=first):
+            started = time.perf_counter()
+            task.engine.process(span, 1e9)
+            processed = time.perf_counter()
+            if snapshots.due(task):
+                snapshots.save(task, journal=0, sequence=0)
+                saves += 1
+            saved = time.perf_counter()
+            seconds += saved - started
+            saving += saved - processed
+    snapshots.close(10.0)
+    return Run(task, seconds, saving, saves)
+
+
+def best(call: Callable[[], T], times: int = 5) -> tuple[T, float]:
+    """What a call gives, and the least time it took, in milliseconds."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        made = call()
+        taken.append(time.perf_counter() - started)
+    return made, 1000 * min(taken)
+
+
+def continues(original: Learner[Any], opened: Learner[Any]) -> bool:
+    """Whether both say the same, bit for bit, while they learn from further events."""
+    xs, ys = rows(DISTINCT + FURTHER)
+    for start in range(DISTINCT, DISTINCT + FURTHER, 100):
+        part, labels = xs[start : start + 100], ys[start : start + 100]
+        if repr(original.predict(part)) != repr(opened.predict(part)):
+            return False
+        original.learn(part, labels)
+        opened.learn(part, labels)
+    return True
+
+
+def kilobytes(data: bytes) -> str:
+    """The size of some bytes."""
+    return f"{len(data) / 1000:,.1f}"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Size and cost of snapshots.")
+    parser.add_argument("--events", type=int, default=50_000, help="events that the slowest model learns from")
+    options = parser.parse_args()
+    console = Console()
+    sizes = Table(title="A learner: pickled and compressed (zlib, level 3) plainly, and sealed. kB, ms")
+    sizes.add_column("model")
+    for head in ("events", "pickle", "zlib", "ms", "sealed", "ms", "open, ms"):
+        sizes.add_column(head, justify="right")
+    sizes.add_column(f"{FURTHER:,} further events")
+    costs = Table(title="Snapshots of the whole task at the defaults (30 s or 100,000 events, at most 5 % of the time)")
+    costs.add_column("model")
+    for head in ("task sealed, kB", "ms", "snapshots", "in s", "share of the time"):
+        costs.add_column(head, justify="right")
+    levels = Table("model", *(f"level {level}: kB, ms" for level in LEVELS), title="A slim pickle, compressed by zlib")
+    for name, (learner, longer) in track(LEARNERS.items(), description="snapshots", console=console):
+        n = options.events * longer
+        with tempfile.TemporaryDirectory() as folder:
+            done = run(learner, n, Path(folder))
+        state = done.task.engine.state
+        champion = state.champion
+        plain, pickling = best(lambda: pickle.dumps(champion, 5))  # noqa: B023 - called at once
+        small, compressing = best(lambda: zlib.compress(plain, 3), 1)  # noqa: B023
+        sealed, sealing = best(lambda: seal(champion, key=KEY, metadata={}))  # noqa: B023
+        (_, opened), opening = best(lambda: open_sealed(sealed, keys=KEYS))  # noqa: B023
+        whole, whole_sealing = best(lambda: seal(state, key=KEY, metadata={}))  # noqa: B023
+        packed = [best(lambda: zlib.compress(raw_of(sealed), level)) for level in LEVELS]  # noqa: B023
+        sizes.add_row(
+            *(name, f"{n:,}", kilobytes(plain), kilobytes(small), f"{pickling + compressing:,.1f}"),
+            *(kilobytes(sealed), f"{sealing:.1f}", f"{opening:.1f}"),
+            "identical" if continues(champion, opened) else "DIFFERENT",
+        )
+        share = f"{100 * done.saving / done.seconds:.2f} %"
+        costs.add_row(name, kilobytes(whole), f"{whole_sealing:.1f}", str(done.saves), f"{done.seconds:.0f}", share)
+        levels.add_row(name, *(f"{kilobytes(data)}, {ms:.1f}" for data, ms in packed))
+    for table in (sizes, costs, levels):
+        console.print(table)
+
+
+def raw_of(sealed: bytes) -> bytes:
+    """The pickle inside sealed bytes."""
+    *_, body, _ = artifacts._split(sealed)
+    return zlib.decompress(body)
+
+
+if __name__ == "__main__":
+    main()

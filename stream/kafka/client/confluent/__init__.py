@@ -1,0 +1,1 @@
+"""The seam on confluent-kafka, the Python face of librdkafka. Imported only when it is chosen."""

@@ -1,0 +1,95 @@
+"""Producing in transactions, by confluent-kafka."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+
+from confluent_kafka import TopicPartition
+
+from stream.config.model import KafkaConfig
+from stream.errors import BrokerError
+from stream.faultpoints import passing
+from stream.kafka.client.base import Group, Outgoing, Partition, Position
+from stream.kafka.client.confluent.producer import close, flush, make, send
+from stream.kafka.client.confluent.settings import RAISED, Trouble, failure, reason
+from stream.kafka.client.limits import SEND_SECONDS, TRANSACTION_RETRY_MS
+
+_GRACE = 0.1
+"""Seconds by which the client may overstay, with a better answer than that time is up."""
+
+
+class ConfluentTransactions:
+    """See `stream.kafka.client.base.TransactionalProducer`."""
+
+    def __init__(self, config: KafkaConfig, transactional_id: str, timeout: float) -> None:
+        self._trouble = Trouble()
+        self._failed: list[BaseException] = []
+        more = {
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": int(config.transaction_timeout * 1000),
+            "retry.backoff.ms": TRANSACTION_RETRY_MS,
+        }
+        self._producer = make(config, self._trouble, more)
+        self._run(lambda: self._producer.init_transactions(timeout), timeout, "taking over from earlier producers")
+
+    def begin(self) -> None:
+        self._failed.clear()
+        self._run(self._producer.begin_transaction, SEND_SECONDS, "beginning a transaction")
+
+    def send(self, record: Outgoing) -> None:
+        try:
+            send(self._producer, record, self._failed.append)
+        except BufferError as error:
+            raise BrokerError(f"producing to {record.topic} failed: {error}{self._trouble}") from error
+        except RAISED as error:
+            raise failure(f"producing to {record.topic}", reason(error), self._trouble) from error
+
+    def commit(self, positions: Mapping[Partition, Position], group: Group, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        flush(self._producer, timeout, self._trouble)
+        if self._failed:
+            raise failure("producing in a transaction", reason(self._failed[0]), self._trouble)
+        moved = [TopicPartition(*tp, at.offset, at.metadata) for tp, at in positions.items()]
+
+        def finish() -> None:
+            if moved:
+                self._producer.send_offsets_to_transaction(moved, group, _left(deadline))
+            self._producer.commit_transaction(_left(deadline))
+
+        self._run(finish, _left(deadline), "committing a transaction")
+
+    def abort(self, timeout: float) -> None:
+        self._run(lambda: self._producer.abort_transaction(timeout), timeout, "aborting a transaction")
+
+    def close(self, timeout: float) -> None:
+        close(self._producer, timeout)
+
+    def _run(self, action: Callable[[], object], timeout: float, doing: str) -> None:
+        """Do something with an end to the waiting, which the client has not at all places. Raises BrokerError."""
+        outcome: SimpleQueue[BaseException | None] = SimpleQueue()
+
+        def run() -> None:
+            try:
+                action()
+            except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+                outcome.put(error)
+            else:
+                outcome.put(None)
+
+        threading.Thread(target=run, name="kafka-transaction", daemon=True).start()
+        try:
+            error = outcome.get(timeout=timeout + _GRACE)
+        except Empty:
+            raise BrokerError(f"{doing} failed: no answer from Kafka in {timeout:g} s{self._trouble}") from None
+        if isinstance(error, RAISED):
+            raise failure(doing, reason(error), self._trouble) from error
+        if error is not None:
+            raise error
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then; never none, which would mean for ever."""
+    return max(0.001, deadline - time.monotonic())

@@ -1,0 +1,1 @@
+"""The seam on kafka-python: pure Python, always there."""

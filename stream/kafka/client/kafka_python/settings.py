@@ -1,0 +1,111 @@
+"""What every client of kafka-python is given, and what its errors mean to us."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+from collections.abc import Callable
+from typing import Any, Self
+
+from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
+
+from stream.config.model import KafkaConfig
+from stream.config.secrets import secret
+from stream.errors import BrokerError
+from stream.kafka.client.base import Fenced, Regrouped
+from stream.kafka.client.limits import CONNECT_SECONDS, RECONNECT_MAX_MS
+from stream.kafka.reach import require_listener
+
+_FENCED = (
+    kafka_errors.FencedInstanceIdError,
+    kafka_errors.InvalidProducerEpochError,
+    kafka_errors.ProducerFencedError,
+)
+_REGROUPED = (
+    kafka_errors.CommitFailedError,
+    kafka_errors.IllegalGenerationError,
+    kafka_errors.RebalanceInProgressError,
+    kafka_errors.UnknownMemberIdError,
+)
+
+
+def connection(config: KafkaConfig) -> dict[str, Any]:
+    """Settings common to every client: addresses, TLS and log-in."""
+    settings: dict[str, Any] = {
+        "bootstrap_servers": config.bootstrap_servers.split(","),
+        "bootstrap_timeout_ms": int(CONNECT_SECONDS * 1000),
+        "reconnect_backoff_max_ms": RECONNECT_MAX_MS,
+        "metrics_enabled": False,
+    }
+    if config.tls:
+        context = ssl.create_default_context(cafile=config.tls.ca_file)
+        context.check_hostname = config.tls.check_hostname
+        if config.tls.cert_file:
+            context.load_cert_chain(config.tls.cert_file, config.tls.key_file)
+        settings |= {"ssl_context": context, "ssl_check_hostname": config.tls.check_hostname}
+    if config.sasl:
+        settings |= {
+            "sasl_mechanism": config.sasl.mechanism,
+            "sasl_plain_username": config.sasl.username,
+            "sasl_plain_password": secret(config.sasl.password, "kafka.sasl.password"),
+        }
+    settings["security_protocol"] = ("SASL_" if config.sasl else "") + ("SSL" if config.tls else "PLAINTEXT")
+    return settings
+
+
+def admin(config: KafkaConfig) -> KafkaAdminClient:
+    """An administration client. Raises `BrokerError` when no broker answers."""
+    settings = connection(config)
+    settings.pop("metrics_enabled")
+    return connect(lambda: KafkaAdminClient(**settings), config)
+
+
+def connect(make: Callable[[], Any], config: KafkaConfig) -> Any:
+    """What `make` makes. Raises BrokerError when no broker answers."""
+    require_listener(config.bootstrap_servers)  # a client that cannot connect would leave its sockets open
+    with _Overheard() as overheard:
+        try:
+            return make()
+        except kafka_errors.KafkaError as error:
+            raise BrokerError(
+                f"no Kafka broker answered at {config.bootstrap_servers}: {overheard.first or error}",
+                cure="Check kafka.bootstrap_servers, and that the broker runs and can be reached from here.",
+            ) from error
+
+
+def failure(doing: str, error: BaseException) -> BrokerError:
+    """What to raise when `doing` something has failed."""
+    kind = Fenced if isinstance(error, _FENCED) else Regrouped if isinstance(error, _REGROUPED) else BrokerError
+    return kind(f"{doing} failed: {error}")
+
+
+_FAILED = re.compile(r"Bootstrap connection to \S+ failed: (?:\[Error -?\d+\] )?(.*) \(backoff")
+
+
+class _Overheard(logging.Handler):
+    """The reason why a connection could not be made: the client only logs it, and raises that time is up."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.first = ""
+        self._log = logging.getLogger("kafka.net.manager")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = _FAILED.match(record.getMessage())
+        if found and not self.first:
+            self.first = found[1]
+
+    def __enter__(self) -> Self:
+        self._before = self._log.level, self._log.propagate
+        if not self._log.isEnabledFor(logging.WARNING):
+            self._log.setLevel(logging.WARNING)
+            self._log.propagate = False
+        self._log.addHandler(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._log.removeHandler(self)
+        level, self._log.propagate = self._before
+        self._log.setLevel(level)

@@ -1,0 +1,205 @@
+"""Handing outputs over and committing what they stand for: exactly once, or at least once.
+
+Whatever is sent between two commits belongs together, journal entries included. Nothing of it is forgotten before it is
+committed: a commit that fails is called again with the same positions.
+"""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
+
+from stream.config.model import Config
+from stream.errors import BrokerError
+from stream.kafka.client import (
+    Consumer,
+    Fenced,
+    Outgoing,
+    Partition,
+    Position,
+    Producer,
+    TransactionalProducer,
+    make_producer,
+    make_transactional_producer,
+)
+
+Positions: TypeAlias = Mapping[Partition, Position]
+"""The next offset to read by (topic, partition), with the metadata that is committed beside it."""
+
+
+class Delivery(ABC):
+    """Outputs of all tasks of a worker on their way to the broker."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[int, Outgoing]] = []  # handed over by tasks since the last commit
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether anything has been sent since the last commit."""
+        return bool(self._kept)
+
+    def send(self, partition: int, records: Sequence[Outgoing]) -> None:
+        """Take outputs of the task of `partition`, in order. Never raises: what fails is found by `commit`."""
+        self._kept.extend((partition, record) for record in records)
+        self._hand_over(records)
+
+    def abandon(self, partitions: Collection[int]) -> None:
+        """Forget what tasks sent since the last commit, whose partitions are now another's."""
+        kept = [(partition, record) for partition, record in self._kept if partition not in partitions]
+        if len(kept) < len(self._kept):
+            self._kept = kept
+            self._taken_back(partitions)
+
+    @abstractmethod
+    def settle(self, positions: Positions, timeout: float) -> Positions:
+        """Make sure of all that was sent; return the positions that the consumer has yet to commit by itself.
+
+        Raises BrokerError when it could not be done within `timeout` seconds or so: nothing is lost, call it again with
+        the same positions. Raises Fenced when others have taken over: what was sent is void.
+        """
+
+    def committed(self) -> None:
+        """What was sent up to now is committed."""
+        self._kept.clear()
+
+    @abstractmethod
+    def close(self, timeout: float) -> None:
+        """Stop within `timeout` seconds. What was not committed may never be."""
+
+    @abstractmethod
+    def _hand_over(self, records: Sequence[Outgoing]) -> None:
+        """Hand records to the producer."""
+
+    @abstractmethod
+    def _taken_back(self, partitions: Collection[int]) -> None:
+        """Records of these tasks were handed over and are not to count after all."""
+
+
+class ExactlyOnce(Delivery):
+    """One transaction per commit: outputs, journal and positions become visible together or not at all.
+
+    A transaction whose outcome is not known is settled by a new producer of the same id, which the broker lets begin
+    only when the old one's transaction has ended; the committed positions then tell how.
+    """
+
+    def __init__(self, connect: Callable[[], TransactionalProducer], consumer: Callable[[], Consumer]) -> None:
+        super().__init__()
+        self._connect = connect
+        self._consumer = consumer
+        self._producer = connect()
+        self._open = False
+        self._failed: BrokerError | None = None
+        self._tried: dict[Partition, Position] = {}  # positions of a commit whose outcome is not known
+
+    def settle(self, positions: Positions, timeout: float) -> Positions:
+        if self._failed is not None and self._start_again(positions):
+            return {}
+        try:
+            self._begin()
+            self._tried = dict(positions)
+            self._producer.commit(positions, self._consumer().group(), timeout)
+        except Fenced as error:
+            self._failed = error
+            raise
+        except BrokerError as error:
+            self._failed = error
+            raise
+        return {}
+
+    def committed(self) -> None:
+        super().committed()
+        self._open = False
+        self._tried = {}
+
+    def close(self, timeout: float) -> None:
+        self._producer.close(timeout)
+
+    def _hand_over(self, records: Sequence[Outgoing]) -> None:
+        if self._failed is not None:
+            return
+        try:
+            self._begin()
+            for record in records:
+                self._producer.send(record)
+        except BrokerError as error:
+            self._failed = error
+
+    def _begin(self) -> None:
+        if not self._open:
+            self._producer.begin()
+            self._open = True
+
+    def _taken_back(self, partitions: Collection[int]) -> None:
+        self._failed = self._failed or BrokerError("outputs of partitions that went are to be taken back")
+        self._tried = {tp: at for tp, at in self._tried.items() if tp[1] not in partitions}
+
+    def _start_again(self, positions: Positions) -> bool:
+        """Settle the last transaction; True if it was committed after all. Otherwise hand everything over anew."""
+        self._producer.close(0.0)
+        self._producer = self._connect()
+        self._open = False
+        if self._tried and all(self._consumer().committed(*tp) == at for tp, at in self._tried.items()):
+            if self._tried != positions:
+                raise Fenced("a commit whose outcome was unknown had been made, for other positions than now")
+            self._failed = None
+            return True
+        self._failed, self._tried = None, {}
+        self._hand_over([record for _, record in self._kept])
+        if self._failed is not None:
+            raise self._failed
+        return False
+
+
+class AtLeastOnce(Delivery):
+    """Outputs first, then positions: after a crash in between, the outputs are made again."""
+
+    def __init__(self, connect: Callable[[], Producer]) -> None:
+        super().__init__()
+        self._connect = connect
+        self._producer = connect()
+        self._errors: list[tuple[str, BaseException]] = []  # topic and error; filled from the producer's thread
+
+    def settle(self, positions: Positions, timeout: float) -> Positions:
+        if self._errors:
+            self._send_again()
+        self._producer.flush(timeout)
+        if self._errors:
+            topic, error = self._errors[0]
+            raise BrokerError(f"topic {topic}: the broker did not take {len(self._errors)} outputs: {error}") from error
+        return positions
+
+    def close(self, timeout: float) -> None:
+        self._producer.close(timeout)
+
+    def _hand_over(self, records: Sequence[Outgoing]) -> None:
+        for record in records:
+            self._producer.send(record, partial(_note, self._errors, record.topic))
+
+    def _taken_back(self, partitions: Collection[int]) -> None:
+        """They are out, and may be made again by others: at least once."""
+
+    def _send_again(self) -> None:
+        """Send everything since the last commit again, by a new producer: one that had a record refused refuses all
+        that follow.
+        """
+        fresh = self._connect()
+        self._producer.close(0.0)
+        self._producer = fresh
+        self._errors = []
+        self._hand_over([record for _, record in self._kept])
+
+
+def _note(errors: list[tuple[str, BaseException]], topic: str, error: BaseException) -> None:
+    errors.append((topic, error))
+
+
+def delivery_of(config: Config, consumer: Callable[[], Consumer]) -> Delivery:
+    """The delivery that is configured, connected. Raises BrokerError when no broker answers, ConfigError."""
+    kafka = config.kafka
+    if config.delivery == "at_least_once":
+        return AtLeastOnce(lambda: make_producer(kafka))
+    name = f"{config.group}-{kafka.instance or uuid.uuid4().hex}"
+    return ExactlyOnce(lambda: make_transactional_producer(kafka, name), consumer)

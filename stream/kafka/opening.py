@@ -1,0 +1,223 @@
+"""Opening a task where its partition was left: newest snapshot, then the journal up to the last commit, then live.
+
+What was committed with the positions says how far the journal counts. If the log no longer holds what is needed, the
+task starts from what there is, says so, and counts the records that it will never have learned from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, TypeAlias
+
+import structlog
+
+from learners.artifacts import ArtifactError
+from learners.base import Learner
+from stream.config.digest import state_digest
+from stream.config.model import Config
+from stream.core import journal
+from stream.core.engine import Engine
+from stream.core.journal import Entry
+from stream.decode import EventDecoder, LabelDecoder
+from stream.errors import BrokerError, StoreError
+from stream.faultpoints import passing
+from stream.kafka.client import LogReader, Position, Truncated
+from stream.kafka.replay import Gap, Replay, Tape
+from stream.kafka.snapshots import Resumed, Snapshots
+from stream.kafka.task import Task
+from stream.telemetry import Telemetry
+
+log = structlog.get_logger()
+
+Committed: TypeAlias = Mapping[str, Position | None]
+"""The committed position of each input topic of a partition."""
+
+
+class Past:
+    """The log of one partition: the journal's entries and the records that they name."""
+
+    def __init__(self, config: Config, partition: int, connect: Callable[[], LogReader]) -> None:
+        self._config = config
+        self._partition = partition
+        self._connect = connect
+        self._readers = ExitStack()
+
+    def __enter__(self) -> Past:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._readers.close()
+
+    def entries(self, at: int, after: int | None = None, last: int | None = None) -> Iterator[Entry]:
+        """The journal's entries from offset `at` on, each once: those with numbers over `after` (all if None) up to
+        `last` (as far as there are any if None). Raises Gap.
+        """
+        topic = self._config.topics.journal
+        assert topic is not None
+        reader = self._reader()
+        begin, end = reader.bounds(topic, self._partition)
+        waiting: Entry | None = None
+        for batch in self._read(reader, topic, max(at, begin), end):
+            for record in batch:
+                try:
+                    entry = journal.decode(record.value)
+                except ValueError as error:
+                    raise Gap(f"{topic}[{self._partition}]@{record.offset}: {error}") from error
+                if after is not None and entry.sequence <= after:
+                    continue
+                if waiting is not None and entry.sequence != waiting.sequence:
+                    yield self._next(waiting, after)
+                    after = waiting.sequence
+                if last is not None and entry.sequence > last:
+                    return
+                waiting = entry
+        if waiting is not None:
+            yield self._next(waiting, after)
+            after = waiting.sequence
+        if last is not None and (after or 0) < last:
+            raise Gap(f"the journal {topic}[{self._partition}] ends at entry {after or 0}; entry {last} was committed")
+
+    def tape(self, topic: str | None, decode: Callable[[Sequence[Any]], Sequence[Any]]) -> Tape:
+        """The records of an input topic."""
+        where = f"{topic}[{self._partition}]"
+        return Tape(where, partial(self._from, topic), decode)
+
+    def _next(self, entry: Entry, after: int | None) -> Entry:
+        if after is not None and entry.sequence != after + 1:
+            raise Gap(f"the journal has no entry {after + 1}; the next is {entry.sequence}")
+        return entry
+
+    def _from(self, topic: str | None, first: int) -> Iterator[Sequence[Any]]:
+        if topic is None:
+            raise Gap(f"the journal names offset {first} of a topic that is not configured")
+        reader = self._reader()
+        return self._read(reader, topic, first, reader.bounds(topic, self._partition)[1])
+
+    def _read(self, reader: LogReader, topic: str, start: int, stop: int) -> Iterator[Sequence[Any]]:
+        try:
+            yield from reader.read(topic, self._partition, start, stop)
+        except Truncated as error:
+            raise Gap(error.message, error.cure) from error
+
+    def _reader(self) -> LogReader:
+        reader = self._connect()
+        self._readers.callback(reader.close)
+        return reader
+
+
+def needed(load: Callable[[str], Learner[Any]], digest: str) -> Learner[Any]:
+    """The learner in an artifact that the journal names, as `load` gives it. Raises Gap."""
+    try:
+        return load(digest)
+    except (StoreError, ArtifactError) as error:
+        raise Gap(f"the artifact of a version that served cannot be had: {error}") from error
+
+
+class Opener:
+    """Opens the tasks of a worker."""
+
+    def __init__(
+        self,
+        config: Config,
+        snapshots: Snapshots,
+        telemetry: Telemetry,
+        load: Callable[[str], Learner[Any]],
+        connect: Callable[[], LogReader],
+    ) -> None:
+        """`load` fetches the learner of a digest from the store."""
+        self._config = config
+        self._snapshots = snapshots
+        self._telemetry = telemetry
+        self._load = load
+        self._connect = connect
+        self._journal: LogReader | None = None
+        self._decoders = (EventDecoder(config), LabelDecoder(config))
+        self._digest = state_digest(config)
+
+    def open(self, partition: int, committed: Committed) -> Iterator[Task | None]:
+        """Yields None after each step of the way, then the task.
+
+        Raises BrokerError, and StoreError when the snapshots cannot be had and the journal does not reach back to the
+        first commit.
+        """
+        started = time.monotonic()
+        last = max((int(at.metadata) for at in committed.values() if at and at.metadata.isdigit()), default=0)
+        resumed, store_error = self._newest(partition)
+        if resumed is not None and resumed.sequence > last:
+            log.warning("snapshot_ahead", partition=partition, snapshot=resumed.sequence, committed=last)
+            resumed = None
+        sequence = resumed.sequence if resumed else 0
+        at = resumed.journal if resumed else 0
+        engine = Engine(self._config, partition, resumed.state if resumed else None)
+        redone = 0
+        why = ""
+        with Past(self._config, partition, self._connect) as past:
+            replay = Replay(
+                engine,
+                past.tape(self._config.topics.events, self._decoders[0].decode),
+                past.tape(self._config.topics.labels, self._decoders[1].decode),
+                partial(needed, self._load),
+            )
+            try:
+                for entry in past.entries(at, sequence, last) if last > sequence else ():
+                    if entry.config != self._digest:
+                        raise Gap(f"entry {entry.sequence} was made with another configuration")
+                    for _ in replay.entry(entry):
+                        yield None
+                    redone += 1
+            except Gap as gap:
+                if store_error is not None:
+                    raise store_error from gap
+                why = gap.message
+        wanted = {name: seen.offset for name, topic in self._inputs() if (seen := committed[topic]) is not None}
+        if engine.state.positions != wanted:
+            self._gap(partition, wanted, engine.state.positions, why or "positions were committed by others")
+            engine.state.positions = wanted
+            self._snapshots.save_soon(partition)
+        passing("replayed")
+        if redone:
+            log.info("resumed", partition=partition, entries=redone, seconds=round(time.monotonic() - started, 2))
+        yield Task(
+            self._config,
+            partition,
+            engine.state,
+            self._decoders,
+            sequence=max(sequence, last),
+            config_digest=self._digest,
+        )
+
+    def journal_end(self, partition: int) -> int:
+        """The offset after a task's newest entry, or somewhat less. Raises BrokerError."""
+        topic = self._config.topics.journal
+        assert topic is not None
+        if self._journal is None:
+            self._journal = self._connect()
+        try:
+            return self._journal.bounds(topic, partition).end
+        except BrokerError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def _newest(self, partition: int) -> tuple[Resumed | None, StoreError | None]:
+        try:
+            return self._snapshots.load(partition), None
+        except StoreError as error:
+            return None, error
+
+    def _inputs(self) -> list[tuple[str, str]]:
+        topics = self._config.topics
+        return [(name, topic) for name, topic in (("events", topics.events), ("labels", topics.labels)) if topic]
+
+    def _gap(self, partition: int, wanted: Mapping[str, int], reached: Mapping[str, int], why: str) -> None:
+        missed = {name: offset - reached.get(name, 0) for name, offset in wanted.items()}
+        log.error("resume_gap", partition=partition, why=why, records_not_learned=missed)
+        self._telemetry.add_gap(sum(max(0, n) for n in missed.values()))

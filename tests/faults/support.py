@@ -1,0 +1,83 @@
+"""A stream whose concept flips, and what a service made of it in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from stream.config.model import Config
+from stream.core.fingerprint import fingerprint
+from stream.kafka.snapshots import Snapshots
+from stream.stores.opening import open_snapshots, trusted_keys
+from stream.telemetry import Telemetry
+from tests.integration.support.running import Forked
+from tests.integration.support.stage import Stage, event, label, x_of
+from tests.integration.support.waiting import until
+
+FLIP = 1000
+"""The event from which what was true is false: a drift that a challenger learns and wins."""
+
+
+class Outcome(NamedTuple):
+    """What subscribers have seen, and the state the tasks are in, by partition."""
+
+    predictions: list[list[dict[str, Any]]]
+    alerts: list[dict[str, Any]]
+    tasks: list[dict[str, str]]
+
+
+def assert_same(found: Outcome, expected: Outcome) -> None:
+    """Nothing lost, nothing twice, nothing different; what differs first is told."""
+    for ours, theirs in zip(found.predictions, expected.predictions, strict=True):
+        assert [p["id"] for p in ours] == [p["id"] for p in theirs]
+        assert next(((a, b) for a, b in zip(ours, theirs, strict=True) if a != b), None) is None
+    assert found.alerts == expected.alerts
+    for mine, other in zip(found.tasks, expected.tasks, strict=True):
+        differing = [name for name in other if mine[name] != other[name]]
+        assert not differing, f"these parts of the task's state differ: {differing}"
+
+
+def fill(stage: Stage, first: int, end: int, *, partitions: int = 1, delay: float = 5.5) -> None:
+    """Events from number `first` up to `end`, and their labels, which come `delay` seconds after them."""
+    numbers = range(first, end)
+    stage.produce("events", [event(n, partition=n % partitions) for n in numbers])
+    stage.produce(
+        "labels", [label(n, (x_of(n) > 0) == (n < FLIP), delay=delay, partition=n % partitions) for n in numbers]
+    )
+
+
+def outcome(stage: Stage, partitions: int = 1) -> Outcome:
+    """What came out, without what depends on the clock and on the names of topics."""
+    seen = stage.read("predictions")
+    predictions: list[list[dict[str, Any]]] = [[] for _ in range(partitions)]
+    for record in seen:
+        predictions[record.json["partition"]].append({**record.json, "latency_ms": 0})
+    alerts = [{**record.json, "id": ""} for record in stage.read("alerts")]
+    return Outcome(predictions, alerts, [state_of(stage.config, partition) for partition in range(partitions)])
+
+
+def state_of(config: Config, partition: int) -> dict[str, str]:
+    """The fingerprint of each part of a task's newest snapshot."""
+    key, keys = trusted_keys(config.security)
+    snapshots = Snapshots(config, open_snapshots(config), key, keys, Telemetry(config.model.name))
+    resumed = snapshots.load(partition)
+    snapshots.close(1.0)
+    assert resumed is not None, "there is no snapshot"
+    return {name: fingerprint(part) for name, part in vars(resumed.state).items()} | {"": fingerprint(resumed.state)}
+
+
+def finish(stage: Stage, n: int, *, faults: Sequence[str] = ()) -> None:
+    """Run a worker until each fault in turn has killed it, and then one until `n` events and labels are committed; stop
+    that in order.
+    """
+    for fault in faults:
+        with Forked(stage, fault) as worker:
+            assert worker.wait(60.0) == -9, f"{fault} was not passed; {worker.log}"
+    with Forked(stage) as worker:
+        worker.wait_ready()
+        until(
+            lambda: (stage.committed("events"), stage.committed("labels")) == (n, n),
+            60.0,
+            lambda: f"{stage.committed('events')} and {stage.committed('labels')} are committed; {worker.log}",
+        )
+        assert worker.terminate() == 0, worker.log

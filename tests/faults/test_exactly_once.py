@@ -1,0 +1,72 @@
+"""Killed, frozen, cut off and moved about: the same outputs once, and the same model, as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from stream import faultpoints
+from tests.faults.support import Outcome, assert_same, fill, finish, outcome
+from tests.integration.support.running import Forked
+from tests.integration.support.stage import Stage
+
+EVENTS = 3000
+
+ADAPTING = {
+    "adaptation": {"policy": "replace_when_better", "min_labels": 200},
+    "detectors": {"concept": [{"kind": "ddm"}], "data": [{"kind": "ks"}]},
+    "alerts": {"cooldown": "10s"},
+    "kafka": {"instance": "w1", "max_poll_records": 40, "session_timeout": "6s"},
+    "runtime": {"commit_interval": "20ms", "snapshot_interval": "200ms"},
+    "scores": {"window": 200},
+}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(make_stage: Callable[[], Stage]) -> Outcome:
+    stage = make_stage()
+    stage.configure(ADAPTING)
+    fill(stage, 0, EVENTS)
+    finish(stage, EVENTS)
+    expected = outcome(stage)
+    assert len(expected.predictions[0]) == EVENTS
+    assert any(alert["kind"] == "model_swap" for alert in expected.alerts)
+    return expected
+
+
+def test_a_worker_killed_at_any_step_leaves_the_outputs_and_the_model_of_an_uninterrupted_run(
+    stage: Stage, uninterrupted: Outcome
+) -> None:
+    stage.configure(ADAPTING)
+    fill(stage, 0, EVENTS)
+    once = ("promoting", "model_published", "champion_moved", "swapped", "replayed")
+    finish(stage, EVENTS, faults=[f"{point}:{1 if point in once else 3}" for point in faultpoints.POINTS])
+
+    assert_same(outcome(stage), uninterrupted)
+
+
+def test_a_worker_killed_on_the_way_of_a_promotion_swaps_at_the_same_event(
+    stage: Stage, uninterrupted: Outcome
+) -> None:
+    stage.configure(ADAPTING)
+    fill(stage, 0, EVENTS)
+    finish(stage, EVENTS, faults=["promoting:1", "model_published:1", "champion_moved:1"])
+
+    assert_same(outcome(stage), uninterrupted)
+
+
+def test_a_worker_killed_at_random_leaves_the_outputs_and_the_model_of_an_uninterrupted_run(
+    stage: Stage, uninterrupted: Outcome
+) -> None:
+    stage.configure(ADAPTING)
+    fill(stage, 0, EVENTS)
+    chance = random.Random(20)
+    for _ in range(12):
+        with Forked(stage) as worker:
+            worker.wait(0.3 + chance.random() * 0.5)
+            worker.kill()
+    finish(stage, EVENTS)
+
+    assert_same(outcome(stage), uninterrupted)

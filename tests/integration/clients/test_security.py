@@ -1,0 +1,78 @@
+"""Encryption and log-in, by every door of the broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream.embedded import EmbeddedKafka
+from stream.errors import BrokerError
+from stream.kafka.client import Position
+from tests.integration.clients.certificates import Certificates
+from tests.integration.clients.conftest import USERS
+from tests.integration.clients.world import World, out
+
+ALICE, PASSWORD = next(iter(USERS.items()))
+
+
+@pytest.fixture
+def doors(clients_broker: EmbeddedKafka, certificates: Certificates, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """The settings with which each door opens."""
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    tls = {"ca_file": str(certificates.authority)}
+    client = {"cert_file": str(certificates.client), "key_file": str(certificates.client_key)}
+    alice = {"username": ALICE, "password": {"file": str(password)}}
+    settings: dict[str, dict[str, Any]] = {
+        "TLS": {"tls": tls},
+        "MUTUAL": {"tls": tls | client},
+        "SCRAM": {"tls": tls, "sasl": alice},
+        "SCRAM-SHA-256": {"tls": tls, "sasl": alice | {"mechanism": "SCRAM-SHA-256"}},
+        "PLAIN": {"sasl": alice | {"mechanism": "PLAIN"}},
+    }
+    for door, given in settings.items():
+        given["bootstrap_servers"] = clients_broker.listener("SCRAM" if door.startswith("SCRAM") else door)
+    return settings
+
+
+@pytest.mark.parametrize("door", ["TLS", "MUTUAL", "SCRAM", "SCRAM-SHA-256", "PLAIN"])
+def test_a_service_runs_behind_this_door(world: World, doors: dict[str, dict[str, Any]], door: str) -> None:
+    world.give(world.events, [b"event"])
+    member = world.joined(**doors[door])
+    member.poll_until(lambda: member.read)
+    producer = world.transactions(**doors[door])
+
+    producer.begin()
+    producer.send(out(world.out, b"seen", partition=0))
+    producer.commit({(world.events, 0): Position(1)}, member.consumer.group(), 10.0)
+
+    assert member.consumer.committed(world.events, 0) == Position(1)
+    reader = world.reader(**doors[door])
+    assert [record.value for batch in reader.read(world.out, 0, 0, 1) for record in batch] == [b"seen"]
+
+
+@pytest.fixture
+def short_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    for client in ("kafka_python", "confluent"):
+        monkeypatch.setattr(f"stream.kafka.client.{client}.settings.CONNECT_SECONDS", 1.0)
+
+
+@pytest.mark.usefixtures("short_of_patience")
+def test_a_broker_with_a_strangers_certificate_is_refused(
+    world: World, doors: dict[str, dict[str, Any]], certificates: Certificates
+) -> None:
+    with pytest.raises(BrokerError, match=r"(?i)certificate|ssl"):
+        world.producer(**doors["TLS"] | {"tls": {"ca_file": str(certificates.stranger)}})
+
+
+@pytest.mark.usefixtures("short_of_patience")
+@pytest.mark.parametrize("door", ["SCRAM", "PLAIN"])
+def test_a_wrong_password_is_told(world: World, doors: dict[str, dict[str, Any]], door: str, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not-the-password")
+    settings = doors[door] | {"sasl": doors[door]["sasl"] | {"password": {"file": str(wrong)}}}
+
+    with pytest.raises(BrokerError, match=r"(?i)authentication"):
+        world.producer(**settings)

@@ -1,0 +1,296 @@
+"""When snapshots are taken, what they hold, and which of them is taken up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
+
+from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
+from stream.config.model import Config
+from stream.decode import EventDecoder, LabelDecoder
+from stream.errors import StoreError
+from stream.kafka.snapshots import Snapshots
+from stream.kafka.task import Task
+from stream.stores.files import FileSnapshots
+from stream.telemetry import Telemetry
+from stream.testing import drive, event, label, small_config
+
+KEY = SigningKey("k1", b"0123456789abcdef0123456789abcdef")
+OTHER = SigningKey("k1", b"another-key-of-another-house-0000")
+RUNTIME = {"snapshot_interval": 30, "snapshot_events": 100}
+SOON = 20.0
+
+
+class Clock:
+    """Time that passes on cue."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Stage:
+    """Snapshots of one worker, in a directory."""
+
+    def __init__(self, directory: Path, key: SigningKey = KEY, overrides: Mapping[str, Any] | None = None) -> None:
+        self.config: Config = small_config({"runtime": RUNTIME, **(overrides or {})})
+        self.clock = Clock()
+        self.telemetry = Telemetry("small")
+        self.store = FileSnapshots(directory, "test")
+        self.snapshots = Snapshots(self.config, self.store, key, KeyRing([key]), self.telemetry, self.clock)
+
+    def task(self, state: Any = None) -> Task:
+        return Task(self.config, 3, state, (EventDecoder(self.config), LabelDecoder(self.config)))
+
+    def stored(self) -> int:
+        """The sequence number of the newest snapshot; 0 when there is none."""
+        assert self.snapshots.flush(SOON)
+        data = self.store.load("3")
+        return 0 if data is None else int(open_sealed(data, keys=KeyRing([KEY]))[0]["sequence"])
+
+    def value(self, name: str) -> list[float]:
+        families = text_string_to_metric_families(self.telemetry.render()[0].decode())
+        return [sample.value for family in families for sample in family.samples if sample.name == name]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path)
+    yield stage
+    stage.snapshots.close(SOON)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Any]]:
+    structlog.reset_defaults()
+    with capture_logs() as captured:
+        yield captured
+
+
+def work(task: Task, first: int, n: int) -> list[Any]:
+    """Events and their labels, from number `first` on; the effects."""
+    chance = random.Random(first)
+    records: list[Any] = []
+    for number in range(first, first + n):
+        x = chance.gauss(0, 1)
+        records += [event(number, {"x": x, "kind": chance.choice("ab")}), label(number, x > 0)]
+    return drive(task.engine, records, span=10)
+
+
+def save(stage: Stage, task: Task, sequence: int) -> None:
+    stage.snapshots.save(task, journal=10 * sequence, sequence=sequence)
+    assert stage.snapshots.flush(SOON)
+
+
+def committed(stage: Stage, task: Task, sequence: int) -> None:
+    """What the worker does after each commit."""
+    if stage.snapshots.due(task):
+        stage.snapshots.save(task, journal=10 * sequence, sequence=sequence)
+
+
+def test_a_task_taken_up_goes_on_exactly_as_the_one_that_was_saved(stage: Stage) -> None:
+    task = stage.task()
+    work(task, 0, 150)
+    save(stage, task, 7)
+    resumed = stage.snapshots.load(3)
+    assert resumed is not None
+    assert (resumed.journal, resumed.sequence, resumed.positions) == (70, 7, {"events": 150, "labels": 150})
+    assert work(stage.task(resumed.state), 150, 150) == work(task, 150, 150)
+
+
+def test_what_comes_after_a_save_is_not_in_it(stage: Stage) -> None:
+    task = stage.task()
+    work(task, 0, 20)
+    save(stage, task, 1)
+    work(task, 20, 20)
+    resumed = stage.snapshots.load(3)
+    assert resumed is not None
+    assert resumed.state.positions == {"events": 20, "labels": 20}
+
+
+def test_the_header_says_what_made_it_and_when(stage: Stage) -> None:
+    task = stage.task()
+    work(task, 0, 20)
+    save(stage, task, 2)
+    data = stage.store.load("3")
+    assert data is not None
+    metadata, _ = open_sealed(data, keys=KeyRing([KEY]))
+    assert metadata["partition"] == 3
+    assert {"config", "journal", "sequence", "positions", "taken"} <= set(metadata)
+    assert b'"versions":{"driftline":' in data
+    assert b'"numpy":' in data
+    assert b'"python":' in data
+    assert b'"river":' in data
+
+
+# when
+
+
+def save_if_due(stage: Stage, task: Task, *, journal: int, sequence: int) -> None:
+    if stage.snapshots.due(task):
+        stage.snapshots.save(task, journal=journal, sequence=sequence)
+
+
+def test_a_snapshot_is_due_when_the_interval_has_passed(stage: Stage) -> None:
+    task = stage.task()
+    save_if_due(stage, task, journal=1, sequence=1)
+    stage.clock.now += 29.9
+    save_if_due(stage, task, journal=2, sequence=2)
+    assert stage.stored() == 0
+    stage.clock.now += 0.1
+    save_if_due(stage, task, journal=3, sequence=3)
+    assert stage.stored() == 3
+    stage.clock.now += 29.9
+    save_if_due(stage, task, journal=4, sequence=4)
+    assert stage.stored() == 3
+
+
+def test_a_snapshot_is_due_when_enough_events_have_come(stage: Stage) -> None:
+    task = stage.task()
+    work(task, 0, 50)
+    save_if_due(stage, task, journal=1, sequence=1)
+    work(task, 50, 99)
+    save_if_due(stage, task, journal=2, sequence=2)
+    assert stage.stored() == 0
+    work(task, 149, 1)
+    save_if_due(stage, task, journal=3, sequence=3)
+    assert stage.stored() == 3
+
+
+def test_a_snapshot_asked_for_is_taken_at_the_next_commit(stage: Stage) -> None:
+    task = stage.task()
+    save_if_due(stage, task, journal=1, sequence=1)
+    stage.snapshots.save_soon(3)
+    assert stage.stored() == 0
+    save_if_due(stage, task, journal=2, sequence=2)
+    assert stage.stored() == 2
+
+
+def test_a_task_that_is_slow_to_seal_is_saved_twenty_times_as_rarely_as_that_takes(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a model that takes 3 s to seal
+    def slow_seal(*args: Any, **options: Any) -> bytes:
+        stage.clock.now += 3.0
+        return seal(*args, **options)
+
+    monkeypatch.setattr("stream.kafka.snapshots.seal", slow_seal)
+    task = stage.task()
+    stage.snapshots.save(task, journal=1, sequence=1)
+
+    # When neither the interval nor a wish may shorten that
+    stage.clock.now += 59.9
+    stage.snapshots.save_soon(3)
+    save_if_due(stage, task, journal=2, sequence=2)
+    assert stage.stored() == 1
+
+    # Then it is saved again after a minute
+    stage.clock.now += 0.1
+    save_if_due(stage, task, journal=3, sequence=3)
+    assert stage.stored() == 3
+
+
+# which
+
+
+def test_where_there_is_no_snapshot_there_is_nothing_to_take_up(stage: Stage, lines: list[Any]) -> None:
+    assert stage.snapshots.load(3) is None
+    assert lines == []
+
+
+def test_where_the_newest_does_not_open_the_one_before_is_taken_up(stage: Stage, lines: list[Any]) -> None:
+    stage.snapshots.claim(3)
+    task = stage.task()
+    for sequence in (1, 2):
+        work(task, 10 * sequence, 10)
+        save(stage, task, sequence)
+    newest = max((stage.store._root / "3").glob("snapshot.*"))
+    newest.write_bytes(newest.read_bytes()[:-1] + b"!")
+
+    resumed = stage.snapshots.load(3)
+
+    assert resumed is not None
+    assert resumed.sequence == 1
+    assert [(line["event"], line["previous"]) for line in lines] == [("snapshot_not_used", False)]
+
+
+def test_where_none_opens_there_is_nothing_to_take_up(tmp_path: Path, stage: Stage, lines: list[Any]) -> None:
+    theirs = Stage(tmp_path, OTHER)
+    for sequence in (1, 2):
+        save(theirs, theirs.task(), sequence)
+    assert stage.snapshots.load(3) is None
+    assert [line["event"] for line in lines] == ["snapshot_not_used"] * 2
+    assert "signature" in lines[0]["error"]
+
+
+def test_a_snapshot_of_another_configuration_is_not_taken_up(tmp_path: Path, stage: Stage, lines: list[Any]) -> None:
+    save(stage, stage.task(), 1)
+    changed = Stage(tmp_path, overrides={"model": {"learner": {"kind": "hoeffding_tree"}}})
+    assert changed.snapshots.load(3) is None
+    assert [line["error"] for line in lines] == ["it was made with another configuration"]
+
+
+def test_a_snapshot_of_another_partition_is_not_taken_up(stage: Stage, lines: list[Any]) -> None:
+    save(stage, stage.task(), 1)
+    data = stage.store.load("3")
+    assert data is not None
+    stage.store.save("4", data, owner=stage.store.claim("4"))
+    assert stage.snapshots.load(4) is None
+    assert [line["error"] for line in lines] == ["it is not a snapshot of this partition"]
+
+
+def test_a_store_that_cannot_be_read_is_not_taken_for_an_empty_one(stage: Stage) -> None:
+    save(stage, stage.task(), 1)
+    root = stage.store._root
+    root.rename(root.with_name("elsewhere"))
+    root.write_text("in the way")
+    with pytest.raises(StoreError):
+        stage.snapshots.load(3)
+
+
+def test_of_two_workers_with_one_task_only_the_later_one_is_stored(tmp_path: Path, stage: Stage) -> None:
+    stage.snapshots.claim(3)
+    task = stage.task()
+    save(stage, task, 1)
+    other = Stage(tmp_path)
+    other.snapshots.claim(3)
+    save(stage, task, 2)
+    assert stage.stored() == 1
+    save(other, task, 3)
+    assert other.stored() == 3
+    assert stage.value("driftline_snapshot_failures_total") == [1]
+
+
+# metrics
+
+
+def test_metrics_tell_when_the_stored_snapshot_was_taken_and_how_large_it_is(stage: Stage, tmp_path: Path) -> None:
+    assert stage.value("driftline_snapshot_timestamp_seconds") == []
+    save(stage, stage.task(), 1)
+    data = stage.store.load("3")
+    assert data is not None
+    assert stage.value("driftline_snapshot_bytes") == [len(data)]
+    [taken] = stage.value("driftline_snapshot_timestamp_seconds")
+
+    successor = Stage(tmp_path)
+    successor.snapshots.load(3)
+    assert successor.value("driftline_snapshot_timestamp_seconds") == [taken]
+    assert successor.value("driftline_snapshot_bytes") == [len(data)]
+
+
+def test_a_state_that_cannot_be_sealed_is_counted_and_costs_nothing_else(stage: Stage, lines: list[Any]) -> None:
+    task = stage.task()
+    task.engine.state.counts["a", "b"] = stage  # type: ignore[assignment]
+    save(stage, task, 1)
+    assert stage.stored() == 0
+    assert stage.value("driftline_snapshot_failures_total") == [1]
+    assert [line["event"] for line in lines] == ["snapshot_not_saved"]

@@ -1,0 +1,175 @@
+"""Snapshots in a directory: what is special about files. What all stores promise is in tests/integration/store."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stream.errors import ConfigError, StoreError
+from stream.stores.base import Superseded
+from stream.stores.files import FileSnapshots
+from stream.stores.opening import open_snapshots
+from stream.testing import small_config
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileSnapshots:
+    return FileSnapshots(tmp_path, "flights")
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    """The directory of task 3."""
+    return tmp_path / "flights" / "3"
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """The system refuses to write more than `size` bytes to a file, as it does when the disk is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name.partition(".")[0] for path in directory.iterdir())
+
+
+def test_files_do_not_pile_up(store: FileSnapshots, task: Path) -> None:
+    for _ in range(3):
+        owner = store.claim("3")
+        for n in range(5):
+            store.save("3", b"%d" % n, owner=owner)
+    assert names(task) == ["owner", "snapshot", "snapshot"]
+
+
+def test_a_snapshot_that_does_not_fit_on_the_disk_leaves_the_one_before_and_nothing_else(
+    store: FileSnapshots, task: Path
+) -> None:
+    owner = store.claim("3")
+    store.save("3", b"before", owner=owner)
+    with largest_file(1000), pytest.raises(StoreError, match=r"cannot be kept in .*File too large"):
+        store.save("3", b"x" * 2000, owner=owner)
+    assert store.load("3") == b"before"
+    assert names(task) == ["owner", "snapshot"]
+    store.save("3", b"after", owner=owner)
+    assert store.load("3") == b"after"
+
+
+def test_what_a_killed_writer_left_half_done_is_never_read_and_goes_with_the_next_owner(
+    store: FileSnapshots, task: Path
+) -> None:
+    killed = store.claim("3")
+    store.save("3", b"whole", owner=killed)
+    (task / f"writing.{killed}").write_bytes(b"hal")
+    assert store.load("3") == b"whole"
+    store.claim("3")
+    assert names(task) == ["owner", "snapshot"]
+
+
+def test_a_zombie_that_stood_still_while_it_wrote_does_not_get_ahead_of_the_new_owner(
+    store: FileSnapshots, task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a writer that is past its last check when a new owner claims the task and writes
+    zombie = store.claim("3")
+    rename = Path.rename
+
+    def wake_up(path: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        owner = store.claim("3")
+        store.save("3", b"of the new owner", owner=owner)
+        path.write_bytes(b"of the zombie")  # what the new owner tidied away is there again
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", wake_up)
+
+    # When it goes on
+    store.save("3", b"of the zombie", owner=zombie)
+
+    # Then its snapshot is not the newest, and it writes no other
+    assert store.load("3") == b"of the new owner"
+    with pytest.raises(Superseded):
+        store.save("3", b"more of the zombie", owner=zombie)
+
+
+def test_a_reader_whose_file_is_replaced_meanwhile_looks_again(
+    store: FileSnapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = store.claim("3")
+    store.save("3", b"old", owner=owner)
+    read = Path.read_bytes
+
+    def slow_read(path: Path) -> bytes:
+        monkeypatch.undo()
+        for data in (b"newer", b"newest"):
+            store.save("3", data, owner=owner)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", slow_read)
+    assert store.load("3") == b"newest"
+
+
+def test_files_of_others_are_left_alone(store: FileSnapshots, task: Path) -> None:
+    owner = store.claim("3")
+    (task / "snapshot.of.me.and.my.dog").write_bytes(b"!")
+    (task / "notes.txt").write_bytes(b"!")
+    store.save("3", b"data", owner=owner)
+    assert store.load("3") == b"data"
+    assert (task / "notes.txt").exists()
+
+
+def test_each_snapshot_is_on_the_disk_before_it_has_its_name(
+    store: FileSnapshots, task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = store.claim("3")
+    steps: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def noted_fsync(fd: int) -> None:
+        steps.append("data" if os.fstat(fd).st_size == 12_345 else "names")
+        fsync(fd)
+
+    def noted_rename(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "rename", noted_rename)
+    store.save("3", b"x" * 12_345, owner=owner)
+    assert steps == ["data", "rename", "names"]
+
+
+def test_a_directory_that_cannot_be_written_to_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = small_config({"runtime": {"snapshot_directory": str(tmp_path / "file" / "below")}})
+    with pytest.raises(ConfigError, match=r"runtime\.snapshot_directory: nothing can be written to .*Not a directory"):
+        open_snapshots(config)
+
+
+def test_a_directory_that_is_named_is_used_and_made(tmp_path: Path) -> None:
+    config = small_config({"runtime": {"snapshot_directory": str(tmp_path / "new")}})
+    assert open_snapshots(config).where == str(tmp_path / "new" / "test")
+    assert list((tmp_path / "new" / "test").iterdir()) == []
+
+
+def test_a_directory_that_goes_away_is_a_store_error_and_its_return_is_enough(
+    store: FileSnapshots, tmp_path: Path
+) -> None:
+    owner = store.claim("3")
+    gone = tmp_path / "gone"
+    (tmp_path / "flights").rename(gone)
+    (tmp_path / "flights").write_text("in the way")
+    with pytest.raises(StoreError, match=r"cannot be kept in .*\n.*mounted"):
+        store.save("3", b"data", owner=owner)
+    (tmp_path / "flights").unlink()
+    gone.rename(tmp_path / "flights")
+    store.save("3", b"data", owner=owner)
+    assert store.load("3") == b"data"
