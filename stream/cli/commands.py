@@ -13,6 +13,7 @@ from stream.cli.check import check
 from stream.cli.demo import demo
 from stream.cli.dev import app as dev
 from stream.cli.docs import docs
+from stream.cli.explain import explain
 from stream.cli.init import init
 from stream.cli.models import app as models
 from stream.cli.run import run
@@ -54,6 +55,7 @@ app.command("check")(check)
 app.command("init")(init)
 app.command("docs")(docs)
 app.command("simulate")(simulate)
+app.command("explain")(explain)
 app.add_typer(dev, name="dev")
 app.add_typer(models, name="models")
 app.add_typer(alerts, name="alerts")

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stream.cli.printing import plain, wide_console
 from stream.errors import ConfigError, ModelError, StoreError
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ def list_versions(config: ConfigFile, model: ModelName = None, as_json: Json = F
         _say(f"model {name} has no versions yet.")
         return
     heads = ("version", "parent", "created (UTC)", "recipe", "reason", "scores then", "labels then", "size")
-    table = Table("", *heads, title=_text(name), caption=_caption(champion), caption_justify="left")
+    table = Table("", *heads, title=plain(name), caption=_caption(champion), caption_justify="left")
     for meta in versions:
         serves = champion is not None and champion.version == meta.version
         cells = [str(meta.version), str(meta.parent or _NONE), _time(meta.created), meta.recipe, meta.reason]
         cells += [_scores(meta.scores), _labels(meta.labels), _size(meta.size)]
-        table.add_row("*" if serves else "", *map(_text, cells), style="bold" if serves else "")
-    _console().print(table)
+        table.add_row("*" if serves else "", *map(plain, cells), style="bold" if serves else "")
+    wide_console().print(table)
 
 
 @app.command()
@@ -74,8 +75,8 @@ def show(
         return
     table = Table(show_header=False, box=None)
     for field, value in known.items():
-        table.add_row(_SHOWN_UNDER.get(field, field), _text(_SHOWN_AS.get(field, str)(value)))
-    _console().print(table)
+        table.add_row(_SHOWN_UNDER.get(field, field), plain(_SHOWN_AS.get(field, str)(value)))
+    wide_console().print(table)
 
 
 @app.command()
@@ -155,9 +156,9 @@ def _caption(champion: Champion | None) -> Text:
     """What the columns are, and what is known of the champion but stands in none of them."""
     text = "Scores and labels are those with which a version was made. It goes on learning; its scores now: /metrics."
     if champion is None:
-        return _text(text).append("\nNone serves.")
+        return plain(text).append("\nNone serves.")
     why = f"epoch {champion.epoch}, {champion.reason}, by {champion.who}"
-    return _text(text).append("\n").append_text(_text(f"* serves since {_time(champion.since)} ({why})."))
+    return plain(text).append("\n").append_text(plain(f"* serves since {_time(champion.since)} ({why})."))
 
 
 def _tell(name: str, before: Champion | None, after: Champion) -> None:
@@ -165,21 +166,8 @@ def _tell(name: str, before: Champion | None, after: Champion) -> None:
     _say(f"champion of {name}: {was} -> version {after.version} (epoch {after.epoch}, {after.reason})")
 
 
-def _console() -> Console:
-    """As wide as the terminal; wide enough for a table where there is none."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
-    return console
-
-
 def _say(text: str) -> None:
-    Console(highlight=False, soft_wrap=True).print(_text(text))
-
-
-def _text(text: str) -> Text:
-    """Text as it stands: neither markup nor control characters in what others wrote reach the terminal."""
-    return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text))
+    Console(highlight=False, soft_wrap=True).print(plain(text))
 
 
 def _print_json(value: Any) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import TypeAlias
 
 from stream.records import Event, Label, Rejected, Span
@@ -36,13 +37,20 @@ class _Side:
             self.records.extend(records)
             self.batches.append([now, len(records)])
 
-    def take(self) -> tuple[Record, float]:
-        record = self.records.popleft()
-        arrived = self.batches[0][0]
-        self.batches[0][1] -= 1
-        if not self.batches[0][1]:
+    def take(self, n: int) -> tuple[list[Record], float]:
+        """The next `n` records, at least one, and the time at which the last of them came."""
+        popleft = self.records.popleft
+        taken = [popleft() for _ in range(n)]
+        while True:
+            batch = self.batches[0]
+            arrived, left = batch
+            if left > n:
+                batch[1] = left - n
+                return taken, arrived
+            n -= int(left)
             self.batches.popleft()
-        return record, arrived
+            if not n:
+                return taken, arrived
 
 
 class Merger:
@@ -50,14 +58,14 @@ class Merger:
 
     With `slack` 0 the order of records by time is kept exactly (an event before a label of the same time). With more,
     time is cut into steps of `slack` seconds, and within a step events go first: the same records always give the
-    same spans.
+    same spans. `max_span`, the most records of a span, may be changed at any time: how time is cut changes no order.
     """
 
     def __init__(self, slack: float, wait: float, *, two_topics: bool, max_span: int = 1000) -> None:
         self._slack = slack
         self._wait = wait
         self._two_topics = two_topics
-        self._max_span = max_span
+        self.max_span = max_span
         self._events = _Side()
         self._labels = _Side()
 
@@ -83,24 +91,23 @@ class Merger:
 
         It holds what comes from the events topic, then what comes from the labels topic, rejected records included.
         """
-        span = Span([], [], [])
-        received = 0.0
-        previous = self._events
-        for _ in range(self._max_span):
-            side = self._next_side(now)
-            if side is None or (side is self._events and previous is self._labels):
-                break
-            previous = side
-            record, received = side.take()
-            if isinstance(record, Event):
-                span.events.append(record)
-            elif isinstance(record, Label):
-                span.labels.append(record)
-            else:
-                span.rejected.append(record)
-        if not (span.events or span.labels or span.rejected):
-            return None
-        return Span(span.events, span.labels, span.rejected, received)
+        events: list[Event] = []
+        labels: list[Label] = []
+        rejected: list[Rejected] = []
+        room, received = self.max_span, 0.0
+        for side, other in ((self._events, self._labels), (self._labels, self._events)):
+            n = self._may_go(side, other, now, room)
+            if n:
+                room -= n
+                taken, received = side.take(n)
+                for record in taken:
+                    if isinstance(record, Event):
+                        events.append(record)
+                    elif isinstance(record, Label):
+                        labels.append(record)
+                    else:
+                        rejected.append(record)
+        return Span(events, labels, rejected, received) if room < self.max_span else None
 
     def wake_at(self) -> float | None:
         """The time at which the record that waits longest may be taken at the latest; None when none waits."""
@@ -110,19 +117,26 @@ class Merger:
                 ends.append(side.batches[0][0] + self._wait_for(other))
         return min(ends, default=None)
 
-    def _next_side(self, now: float) -> _Side | None:
-        events, labels = self._events, self._labels
-        if events.records and labels.records:
-            event_step = self._step(events.records[0].timestamp)
-            return events if event_step <= self._step(labels.records[0].timestamp) else labels
-        side, other = (events, labels) if events.records else (labels, events)
-        if not side.records:
-            return None
+    def _may_go(self, side: _Side, other: _Side, now: float, most: int) -> int:
+        """How many records, of at most `most`, one topic may give before the other has its turn."""
+        n = 0
+        if other.records:
+            slack, turn, ties = self._slack, self._step(other.records[0].timestamp), side is self._events
+            for record in side.records:
+                step = record.timestamp // slack if slack else record.timestamp
+                if n == most or not (step < turn or (ties and step == turn)):
+                    break
+                n += 1
+            return n
         if not self._two_topics:
-            return side
-        waited = now - side.batches[0][0] >= self._wait_for(other)
-        live = abs(now - side.records[0].timestamp) < self._wait
-        return side if waited or live else None
+            return min(most, len(side.records))
+        patience = self._wait_for(other)
+        arrivals = chain.from_iterable(repeat(arrived, int(left)) for arrived, left in side.batches)
+        for record, arrived in zip(side.records, arrivals, strict=True):
+            if n == most or not (now - arrived >= patience or abs(now - record.timestamp) < self._wait):
+                break
+            n += 1
+        return n
 
     def _wait_for(self, other: _Side) -> float:
         return self._wait if other.at_end else max(self._wait, PATIENCE)

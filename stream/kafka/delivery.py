@@ -6,9 +6,11 @@ committed: a commit that fails is called again with the same positions.
 
 from __future__ import annotations
 
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeAlias
 
@@ -21,6 +23,7 @@ from stream.kafka.client import (
     Partition,
     Position,
     Producer,
+    Regrouped,
     TransactionalProducer,
     make_producer,
     make_transactional_producer,
@@ -28,6 +31,11 @@ from stream.kafka.client import (
 
 Positions: TypeAlias = Mapping[Partition, Position]
 """The next offset to read by (topic, partition), with the metadata that is committed beside it."""
+
+FULL = 10_000
+"""Outputs after which a commit is due, whatever the interval: they are kept in memory until they are committed."""
+CONNECT_TIMEOUT = 30.0
+"""Longest wait, in seconds, for the transactions of earlier producers to be ended."""
 
 
 class Delivery(ABC):
@@ -38,8 +46,25 @@ class Delivery(ABC):
 
     @property
     def unsettled(self) -> bool:
-        """Whether anything has been sent since the last commit."""
+        """Whether there is anything to settle: outputs since the last commit, or what is left of a failed one."""
         return bool(self._kept)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much has been sent since the last commit that the next one is due."""
+        return len(self._kept) >= FULL
+
+    @property
+    @abstractmethod
+    def broken(self) -> bool:
+        """Whether something has failed, so that it is best settled at once: others may be waiting for the outcome."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a commit may have been made or not. To find out, `settle` asks the consumer, which it must not do
+        from inside the consumer's own calls.
+        """
+        return False
 
     def send(self, partition: int, records: Sequence[Outgoing]) -> None:
         """Take outputs of the task of `partition`, in order. Never raises: what fails is found by `commit`."""
@@ -58,12 +83,17 @@ class Delivery(ABC):
         """Make sure of all that was sent; return the positions that the consumer has yet to commit by itself.
 
         Raises BrokerError when it could not be done within `timeout` seconds or so: nothing is lost, call it again with
-        the same positions. Raises Fenced when others have taken over: what was sent is void.
+        the same positions; Regrouped likewise, when the group has changed: poll before. Raises Fenced when others have
+        taken over: what was sent is void.
         """
 
     def committed(self) -> None:
         """What was sent up to now is committed."""
         self._kept.clear()
+
+    @abstractmethod
+    def distrust(self, error: BrokerError) -> None:
+        """The broker was away: do not rely on what was begun with it before."""
 
     @abstractmethod
     def close(self, timeout: float) -> None:
@@ -85,23 +115,41 @@ class ExactlyOnce(Delivery):
     only when the old one's transaction has ended; the committed positions then tell how.
     """
 
-    def __init__(self, connect: Callable[[], TransactionalProducer], consumer: Callable[[], Consumer]) -> None:
+    def __init__(self, connect: Callable[[float], TransactionalProducer], consumer: Callable[[], Consumer]) -> None:
+        """`connect` makes a producer of always the same id, within so many seconds."""
         super().__init__()
         self._connect = connect
         self._consumer = consumer
-        self._producer = connect()
+        self._producer = connect(CONNECT_TIMEOUT)
         self._open = False
         self._failed: BrokerError | None = None
         self._tried: dict[Partition, Position] = {}  # positions of a commit whose outcome is not known
 
+    @property
+    def unsettled(self) -> bool:
+        return super().unsettled or self.broken
+
+    @property
+    def broken(self) -> bool:
+        return self._failed is not None
+
+    @property
+    def in_doubt(self) -> bool:
+        return bool(self._tried)
+
     def settle(self, positions: Positions, timeout: float) -> Positions:
-        if self._failed is not None and self._start_again(positions):
+        deadline = time.monotonic() + timeout
+        if self._failed is not None and self._start_again(positions, deadline):
+            return {}
+        if not self._kept and not positions:
             return {}
         try:
             self._begin()
+            group = self._consumer().group()
             self._tried = dict(positions)
-            self._producer.commit(positions, self._consumer().group(), timeout)
-        except Fenced as error:
+            self._producer.commit(positions, group, _left(deadline))
+        except Regrouped as error:
+            self._tried = {}
             self._failed = error
             raise
         except BrokerError as error:
@@ -115,7 +163,15 @@ class ExactlyOnce(Delivery):
         self._tried = {}
 
     def close(self, timeout: float) -> None:
+        """A transaction that is open is aborted: left to itself it would hold up subscribers until it times out."""
+        if self._open and self._failed is None:
+            with suppress(BrokerError):
+                self._producer.abort(timeout)
         self._producer.close(timeout)
+
+    def distrust(self, error: BrokerError) -> None:
+        """A producer that was idle meanwhile may wait in vain for its coordinator; a new one finds it at once."""
+        self._failed = self._failed or error
 
     def _hand_over(self, records: Sequence[Outgoing]) -> None:
         if self._failed is not None:
@@ -136,12 +192,14 @@ class ExactlyOnce(Delivery):
         self._failed = self._failed or BrokerError("outputs of partitions that went are to be taken back")
         self._tried = {tp: at for tp, at in self._tried.items() if tp[1] not in partitions}
 
-    def _start_again(self, positions: Positions) -> bool:
+    def _start_again(self, positions: Positions, deadline: float) -> bool:
         """Settle the last transaction; True if it was committed after all. Otherwise hand everything over anew."""
         self._producer.close(0.0)
-        self._producer = self._connect()
+        self._producer = self._connect(_left(deadline))
         self._open = False
-        if self._tried and all(self._consumer().committed(*tp) == at for tp, at in self._tried.items()):
+        if self._tried and all(
+            self._consumer().committed(*tp, _left(deadline)) == at for tp, at in self._tried.items()
+        ):
             if self._tried != positions:
                 raise Fenced("a commit whose outcome was unknown had been made, for other positions than now")
             self._failed = None
@@ -162,6 +220,10 @@ class AtLeastOnce(Delivery):
         self._producer = connect()
         self._errors: list[tuple[str, BaseException]] = []  # topic and error; filled from the producer's thread
 
+    @property
+    def broken(self) -> bool:
+        return bool(self._errors)
+
     def settle(self, positions: Positions, timeout: float) -> Positions:
         if self._errors:
             self._send_again()
@@ -170,6 +232,9 @@ class AtLeastOnce(Delivery):
             topic, error = self._errors[0]
             raise BrokerError(f"topic {topic}: the broker did not take {len(self._errors)} outputs: {error}") from error
         return positions
+
+    def distrust(self, error: BrokerError) -> None:
+        """Its producer finds the broker again by itself."""
 
     def close(self, timeout: float) -> None:
         self._producer.close(timeout)
@@ -192,6 +257,11 @@ class AtLeastOnce(Delivery):
         self._hand_over([record for _, record in self._kept])
 
 
+def _left(deadline: float) -> float:
+    """Seconds until then; always some, so that what takes no time is still done."""
+    return max(0.1, deadline - time.monotonic())
+
+
 def _note(errors: list[tuple[str, BaseException]], topic: str, error: BaseException) -> None:
     errors.append((topic, error))
 
@@ -202,4 +272,4 @@ def delivery_of(config: Config, consumer: Callable[[], Consumer]) -> Delivery:
     if config.delivery == "at_least_once":
         return AtLeastOnce(lambda: make_producer(kafka))
     name = f"{config.group}-{kafka.instance or uuid.uuid4().hex}"
-    return ExactlyOnce(lambda: make_transactional_producer(kafka, name), consumer)
+    return ExactlyOnce(lambda timeout: make_transactional_producer(kafka, name, timeout), consumer)

@@ -59,9 +59,7 @@ def find(reader: LogReader, topic: str, id_: str, partition: int | None = None, 
     numbers = reader.partitions(topic)
     if partition is not None and partition not in numbers:
         raise ConfigError(f"--partition: {topic} has no partition {partition}.", f"It has 0 to {numbers[-1]}.")
-    sides = [
-        _Partition(n, *reader.bounds(topic, n)) for n in (numbers if partition is None else [partition])
-    ]
+    sides = [_Partition(n, *reader.bounds(topic, n)) for n in (numbers if partition is None else [partition])]
     search = _Search(reader, topic, id_, say, sum(side.at - side.first for side in sides))
     stretch = STRETCH
     while left := [side for side in sides if side.may_hold_newer(search.newest)]:
@@ -98,7 +96,7 @@ class _Search:
         start = max(side.first, side.at - stretch)
         try:
             for batch in self._reader.read(self._topic, side.number, start, side.at):
-                self._look(batch[0], side)
+                side.oldest = min(side.oldest, batch[0].timestamp)
                 for record in batch:
                     if record.value is not None and self._sign in record.value:
                         self._keep(record)
@@ -108,9 +106,6 @@ class _Search:
         self._done += side.at - start
         side.at = start
         self._say(f"{self._topic}: {self._done:,} of {self._total:,} offsets read, the newest first")
-
-    def _look(self, record: RawRecord, side: _Partition) -> None:
-        side.oldest = min(side.oldest, record.timestamp)
 
     def _keep(self, record: RawRecord) -> None:
         try:

@@ -24,13 +24,17 @@ from stream.core.journal import Entry
 from stream.decode import EventDecoder, LabelDecoder
 from stream.errors import BrokerError, StoreError
 from stream.faultpoints import passing
-from stream.kafka.client import LogReader, Position, Truncated
+from stream.kafka.client import Bounds, LogReader, Position, Truncated
 from stream.kafka.replay import Gap, Replay, Tape
 from stream.kafka.snapshots import Resumed, Snapshots
 from stream.kafka.task import Task
+from stream.stores.base import UnknownVersion
 from stream.telemetry import Telemetry
 
 log = structlog.get_logger()
+
+ANSWER_TIMEOUT = 5.0
+"""Longest wait, in seconds, for the bounds of a partition."""
 
 Committed: TypeAlias = Mapping[str, Position | None]
 """The committed position of each input topic of a partition."""
@@ -109,10 +113,12 @@ class Past:
 
 
 def needed(load: Callable[[str], Learner[Any]], digest: str) -> Learner[Any]:
-    """The learner in an artifact that the journal names, as `load` gives it. Raises Gap."""
+    """The learner in an artifact that the journal names, as `load` gives it. Raises Gap when the store has it no
+    longer, or not as it was; StoreError when the store cannot be asked.
+    """
     try:
         return load(digest)
-    except (StoreError, ArtifactError) as error:
+    except (UnknownVersion, ArtifactError) as error:
         raise Gap(f"the artifact of a version that served cannot be had: {error}") from error
 
 
@@ -133,15 +139,15 @@ class Opener:
         self._telemetry = telemetry
         self._load = load
         self._connect = connect
-        self._journal: LogReader | None = None
+        self._reader: LogReader | None = None
         self._decoders = (EventDecoder(config), LabelDecoder(config))
         self._digest = state_digest(config)
 
     def open(self, partition: int, committed: Committed) -> Iterator[Task | None]:
         """Yields None after each step of the way, then the task.
 
-        Raises BrokerError, and StoreError when the snapshots cannot be had and the journal does not reach back to the
-        first commit.
+        Raises BrokerError; StoreError when the store is away and the journal alone, from the first commit on, is not
+        enough: whoever began anew then would bury a good snapshot under a bad one.
         """
         started = time.monotonic()
         last = max((int(at.metadata) for at in committed.values() if at and at.metadata.isdigit()), default=0)
@@ -174,8 +180,13 @@ class Opener:
                 why = gap.message
         wanted = {name: seen.offset for name, topic in self._inputs() if (seen := committed[topic]) is not None}
         if engine.state.positions != wanted:
-            self._gap(partition, wanted, engine.state.positions, why or "positions were committed by others")
-            engine.state.positions = wanted
+            why = why or "positions were committed by others"
+        held = {name: self._held(topic, partition, wanted[name]) for name, topic in self._inputs() if name in wanted}
+        if held != wanted:
+            why = f"the log does not hold the next records any more: {wanted} were to be read, {held} is what there is"
+        if why:
+            self._gap(partition, held, engine.state.positions, why)
+            engine.state.positions = held
             self._snapshots.save_soon(partition)
         passing("replayed")
         if redone:
@@ -193,22 +204,32 @@ class Opener:
         """The offset after a task's newest entry, or somewhat less. Raises BrokerError."""
         topic = self._config.topics.journal
         assert topic is not None
-        if self._journal is None:
-            self._journal = self._connect()
+        return self._bounds(topic, partition).end
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _bounds(self, topic: str, partition: int) -> Bounds:
+        if self._reader is None:
+            self._reader = self._connect()
         try:
-            return self._journal.bounds(topic, partition).end
+            return self._reader.bounds(topic, partition, ANSWER_TIMEOUT)
         except BrokerError:
             self.close()
             raise
 
-    def close(self) -> None:
-        """Let go of the broker."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+    def _held(self, topic: str, partition: int, offset: int) -> int:
+        """The offset to read on from instead of one that is no longer kept, or is not there yet: a topic made anew."""
+        first, end = self._bounds(topic, partition)
+        return offset if first <= offset <= end else first
 
     def _newest(self, partition: int) -> tuple[Resumed | None, StoreError | None]:
+        """Become the owner of a partition's snapshots; the newest one, or why it cannot be had."""
         try:
+            self._snapshots.claim(partition)
             return self._snapshots.load(partition), None
         except StoreError as error:
             return None, error

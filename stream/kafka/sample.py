@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from contextlib import closing
 
 from stream.config.model import KafkaConfig
 from stream.errors import BrokerError
-from stream.kafka.client import connection
-from stream.kafka.reach import require_listener
+from stream.kafka.client import LogReader, NoTopicError, make_log_reader
 
 
 def oldest_values(bootstrap: str, topic: str, most: int, seconds: float) -> list[bytes]:
@@ -18,35 +15,26 @@ def oldest_values(bootstrap: str, topic: str, most: int, seconds: float) -> list
 
     Raises BrokerError if no broker answers, or the topic is not there or holds nothing.
     """
-    config = KafkaConfig(bootstrap_servers=bootstrap)
-    require_listener(bootstrap)
-    values: list[bytes] = []
-    try:
-        consumer = KafkaConsumer(
-            **connection(config),
-            group_id=None,
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-        )
+    with closing(make_log_reader(KafkaConfig(bootstrap_servers=bootstrap))) as log:
         try:
-            partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-            if not partitions:
-                raise BrokerError(f"topic {topic} does not exist at {bootstrap}.", "Correct its name, or --bootstrap.")
-            consumer.assign(partitions)
-            consumer.seek_to_beginning(*partitions)
-            ends = consumer.end_offsets(partitions)
-            deadline = time.monotonic() + seconds
-            while len(values) < most and any(consumer.position(p) < ends[p] for p in partitions):
-                for records in consumer.poll(500, max_records=most - len(values)).values():
-                    values += [record.value for record in records if record.value]
-                if time.monotonic() > deadline:
-                    break
-        finally:
-            consumer.close(autocommit=False)
-    except KafkaError as error:
-        raise BrokerError(
-            f"reading {topic} from {bootstrap} failed: {error}", "Check --bootstrap, and that the broker runs."
-        ) from error
+            values = _oldest(log, topic, most, seconds)
+        except NoTopicError:
+            raise BrokerError(
+                f"topic {topic} does not exist at {bootstrap}.", "Correct its name, or --bootstrap."
+            ) from None
     if not values:
         raise BrokerError(f"topic {topic} at {bootstrap} holds no records.", "Produce some events, then try again.")
+    return values
+
+
+def _oldest(log: LogReader, topic: str, most: int, seconds: float) -> list[bytes]:
+    held = {(topic, number): log.bounds(topic, number) for number in log.partitions(topic)}
+    log.start({tp: first for tp, (first, _) in held.items()})
+    values: list[bytes] = []
+    deadline = time.monotonic() + seconds
+    while len(values) < most and not all(log.has_passed(*tp, end) for tp, (_, end) in held.items()):
+        for records in log.poll(0.5, most - len(values)).values():
+            values += [record.value for record in records if record.value]
+        if time.monotonic() > deadline:
+            break
     return values

@@ -16,7 +16,14 @@ from stream.kafka.client import Outgoing, Position
 from stream.records import Command, Effect, Event, Label, Rejected, Span, Swap
 
 SPAN = 500
-"""Most records of one engine step: short enough that a swap or a stop need not wait long for it."""
+"""Most records of one engine step."""
+FIRST_SPAN = 32
+"""Records of a task's first step: nothing is known then of what a record costs."""
+STEP_SECONDS = 0.1
+"""Time that a step is meant to take at most, however slow the learner: a poll, a commit or a stop waits no longer."""
+FULL = 4000
+"""Steps after which a commit is due, whatever the interval: they go into one record of the journal, of half a megabyte.
+"""
 
 
 class Task:
@@ -32,6 +39,7 @@ class Task:
         state: TaskState | None,
         decoders: tuple[EventDecoder, LabelDecoder],
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.perf_counter,
         *,
         sequence: int = 0,
         config_digest: str = "",
@@ -44,15 +52,11 @@ class Task:
         self._max_buffered = config.merge.max_buffered
         self._decode_events, self._decode_labels = decoders
         self._clock = clock
-        self._config = config
+        self._timer = timer
         self._start = dict(self.engine.state.positions)
         self._steps: list[Step] = []
-        self.rewind()
-
-    def rewind(self) -> None:
-        """Forget the records that wait: they will be read again."""
-        merge = self._config.merge
-        self._merger = Merger(merge.slack, merge.wait, two_topics=self._topics.labels is not None, max_span=SPAN)
+        merge, two_topics = config.merge, self._topics.labels is not None
+        self._merger = Merger(merge.slack, merge.wait, two_topics=two_topics, max_span=FIRST_SPAN)
         self._rest: Span | None = None  # of a span that ended early, with a promotion asked for
         self.paused: set[str] = set()
 
@@ -78,12 +82,19 @@ class Task:
         span = self._rest or self._merger.next_span(self._clock())
         if span is None:
             return None
-        now = self._clock()
+        now, started = self._clock(), self._timer()
         effects, taken, self._rest = self.engine.take(span, now)
+        self._pace(len(taken.events) + len(taken.labels), self._timer() - started)
         events = self._taken(self._topics.events, taken.events, taken.rejected)
         labels = self._taken(self._topics.labels, taken.labels, taken.rejected)
         self._steps.append(SpanStep(taken.received, now, events, labels))
         return effects
+
+    def _pace(self, records: int, seconds: float) -> None:
+        """Have the next span take about `STEP_SECONDS`, if this one of `records` took so many; grow by steps only."""
+        if records:
+            fitting = int(STEP_SECONDS * records / max(seconds, 1e-6))
+            self._merger.max_span = max(1, min(SPAN, fitting, 4 * self._merger.max_span))
 
     @staticmethod
     def _taken(
@@ -107,6 +118,11 @@ class Task:
     def uncommitted(self) -> bool:
         """Whether there are steps to commit."""
         return bool(self._steps and self.engine.state.positions)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are so many steps to commit that it is due."""
+        return len(self._steps) >= FULL
 
     def entry(self) -> Outgoing | None:
         """The journal record of what was done since the last commit; None when there is nothing to commit.

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from threading import Event as Flag
 from typing import Literal, TypeVar
@@ -25,10 +25,11 @@ from typing import Literal, TypeVar
 import structlog
 
 from stream.config.model import Config
-from stream.errors import BrokerError, DriftlineError, StoreError
+from stream.errors import BrokerError
 from stream.faultpoints import passing
+from stream.kafka.admission import Admission
 from stream.kafka.champions import Champions
-from stream.kafka.client import Batches, Consumer, Fenced, Partition, Position, admin, make_consumer
+from stream.kafka.client import Batches, Consumer, Fenced, Partition, Position, Regrouped, admin, make_consumer
 from stream.kafka.delivery import Delivery
 from stream.kafka.opening import Opener
 from stream.kafka.publisher import Publisher
@@ -51,6 +52,10 @@ PING_INTERVAL = 5.0
 """Silence, in seconds, after which a worker with nothing to commit asks whether the broker is still there."""
 RETRY_INTERVAL = 1.0
 """Time between two tries to commit while that fails, in seconds."""
+REGROUP_INTERVAL = 0.2
+"""The same while the group changes."""
+FLUSH_TIMEOUT = 2.0
+"""Longest wait, in seconds, for the snapshots of tasks that go: whoever takes them up has less to do over then."""
 BUSY = 0.25
 """Longest stretch of spans between two polls, in seconds."""
 
@@ -79,21 +84,23 @@ class Worker:
         self._telemetry = telemetry
         self._deliver = deliver
         self._tasks: dict[int, Task] = {}
-        self._opening: dict[int, Iterator[Task | None]] = {}
         self._assigned: set[int] = set()
+        self._begins: dict[Partition, int] = {}  # where reading began, of what was assigned
         self._sealed: dict[int, dict[Partition, Position]] = {}  # entries handed over, not committed yet
         self._topics = [topic for topic in (config.topics.events, config.topics.labels) if topic]
+        self._admission = Admission(opener, self._topics)
+        self._at = 0
         self._trouble = ""
         self._backlog = False
         self._leave_by = math.inf
-        self._open_at = 0.0
         self._committed_at = self._heard_at = self._reported_at = self._turned_at = time.monotonic()
 
-    def run(self, stop: Flag) -> None:
+    def run(self, stop: Flag, started: Callable[[], object]) -> None:
         """Work until `stop` is set; then finish what is begun, commit, snapshot and leave the group.
 
-        Waits for a broker for as long as it takes. Raises BrokerError when the topics are not as they must be, and
-        Fenced when another worker has taken this one's name.
+        `started` is called when the broker has been reached and its topics are as they must be. Waits for a broker for
+        as long as it takes. Raises BrokerError when the topics are not, and Fenced when another worker has taken this
+        one's name.
         """
         delivery = self._connect(lambda: self._deliver(lambda: self._consumer), stop)
         if delivery is None:
@@ -107,7 +114,7 @@ class Worker:
             if consumer is None:
                 return
             self._consumer = consumer
-            self._telemetry.set_up("kafka", True)
+            started()
             while not stop.is_set():
                 self._turn()
             self._leave()
@@ -119,9 +126,13 @@ class Worker:
         """How the worker is doing, for /healthz and /readyz."""
         kafka = Part("down", self._trouble) if self._trouble else Part("ok")
         if not self._tasks and not self._trouble:
-            waiting = "a task is being opened from its journal" if self._opening else "no partition is assigned (yet)"
-            kafka = Part("degraded", waiting)
+            waiting = "a task is being opened from its journal" if self._admission.busy else self._admission.reason
+            kafka = Part("degraded", waiting or "no partition is assigned (yet)")
         parts = {"kafka": kafka, "redis": self._champions.part()}
+        if unsaved := self._snapshots.trouble:
+            where = "snapshots" if self._config.runtime.snapshot_directory else "redis"
+            reason = parts[where].reason if where in parts else ""
+            parts[where] = Part("degraded", reason or f"{unsaved} Predictions go on, snapshots wait")
         return Status(time.monotonic() - self._turned_at, bool(self._tasks) and not self._trouble, parts)
 
     # what the consumer tells its owner, from inside poll
@@ -133,10 +144,15 @@ class Worker:
 
     def revoking(self, partitions: Iterable[Partition]) -> Mapping[Partition, Position]:
         """Commit what was done; the positions that are left for the consumer to commit. Raises BrokerError."""
+        if self._delivery.in_doubt:
+            raise BrokerError("the outcome of the last commit is not known")
+        if time.monotonic() > self._leave_by:
+            raise BrokerError("the time to stop is over")
         try:
             return self._settle()
         except BrokerError as error:
-            self._in_trouble(error)
+            if not isinstance(error, Regrouped):
+                self._in_trouble(error)
             raise
 
     def revoked(self, partitions: Iterable[Partition], *, committed: bool) -> None:
@@ -144,15 +160,13 @@ class Worker:
         gone = {partition for _, partition in partitions}
         if committed:
             self._done()
+        log.info("revoked", partitions=sorted(gone), committed=committed)
         self._assigned -= gone
         for partition in gone:
-            self._opening.pop(partition, None)
+            self._admission.forget(partition)
             self._sealed.pop(partition, None)
-            self._champions.closed(partition)
-            self._telemetry.forget(partition)
-            task = self._tasks.pop(partition, None)
-            if task is not None and committed:
-                self._save(task)
+        self._begins = {tp: offset for tp, offset in self._begins.items() if tp[1] not in gone}
+        self._retire(gone, save=committed)
         self._delivery.abandon(gone)
 
     # one turn
@@ -161,35 +175,53 @@ class Worker:
         self._turned_at = time.monotonic()
         self._poll()
         self._hold_back()
-        if not self._trouble:
+        if not self._held:
             self._work()
-        soon = self._champions.wants_a_commit and not self._trouble
-        if soon or self._due(self._committed_at, self._commit_interval):
+        if self._soon or self._due(self._committed_at, self._commit_interval):
             self._commit()
-        if not self._trouble:
+        if not self._held:
             for task in self._tasks.values():
                 self._tell(task, self._champions.command(task))
+        if not self._held and not self._delivery.unsettled:
+            for task in self._admission.advance(self._consumer, self._unopened, BUSY):
+                self._go_live(task)
         if self._due(self._reported_at, REPORT_INTERVAL):
             self._report()
 
+    @property
+    def _held(self) -> bool:
+        """Whether nothing more may be taken: the broker is away, or what was done is to be committed first."""
+        return bool(self._trouble or self._sealed)
+
+    @property
+    def _unopened(self) -> set[int]:
+        return self._assigned - self._tasks.keys()
+
+    @property
+    def _soon(self) -> bool:
+        """Whether to commit before the interval has passed."""
+        if self._held:
+            return False
+        due = self._delivery.broken or self._delivery.full or any(task.full for task in self._tasks.values())
+        return due or self._champions.wants_a_commit or self._admission.due(self._unopened)
+
     def _poll(self) -> None:
-        """Take what has come, then open tasks: their partitions are read on from where they were left, so nothing that
-        came before may go into them. What the broker refuses is asked for again next turn.
-        """
+        """Take what has come. What the broker refuses is asked for again next turn."""
         try:
             self._take(self._consumer.poll(self._poll_timeout()))
             passing("polled")
-            self._open_tasks()
-        except Fenced:
-            raise
         except BrokerError as error:
+            if isinstance(error, Fenced) and not isinstance(error, Regrouped):
+                raise
             self._in_trouble(error)
             time.sleep(RETRY_INTERVAL)
 
     def _take(self, records: Batches) -> None:
         for (topic, partition), batch in records.items():
             task = self._tasks.get(partition)
+            self._begins.setdefault((topic, partition), batch[0].offset)
             if task is None:  # it is not open yet: its records are to come again
+                self._consumer.pause(topic, partition)
                 self._consumer.seek(topic, partition, batch[0].offset)
                 continue
             started = time.perf_counter()
@@ -197,25 +229,27 @@ class Worker:
             self._telemetry.observe_span("decode", time.perf_counter() - started)
 
     def _work(self) -> None:
-        """Take spans until there are none, the next commit is due, or a promotion is asked for."""
-        for task in self._tasks.values():
+        """Take spans of the tasks in turn, until there are none, a commit is due, or a promotion is asked for."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.ended(self._consumer.at_end)
         until = min(time.monotonic() + BUSY, self._committed_at + max(self._commit_interval, 0.01))
-        busy, promotions = True, False
-        while busy and not promotions:
-            busy = False
-            for task in self._tasks.values():
-                started = time.perf_counter()
-                effects = task.step()
-                if effects is None:
-                    continue
-                busy = True
-                self._telemetry.observe_span("engine", time.perf_counter() - started)
-                passing("processed")
-                promotions |= self._carry_out(task, effects)
-            if time.monotonic() >= until:
+        idle = 0
+        while idle < len(tasks):
+            self._at = (self._at + 1) % len(tasks)
+            task = tasks[self._at]
+            started = time.perf_counter()
+            effects = task.step()
+            if effects is None:
+                idle += 1
+                continue
+            idle = 0
+            self._telemetry.observe_span("engine", time.perf_counter() - started)
+            passing("processed")
+            promotions = self._carry_out(task, effects)
+            if promotions or task.full or self._delivery.full or time.monotonic() >= until:
                 break
-        self._backlog = busy
+        self._backlog = idle < len(tasks)
 
     def _carry_out(self, task: Task, effects: list[Effect]) -> bool:
         """Hand outputs over; whether a promotion was asked for."""
@@ -245,11 +279,11 @@ class Worker:
 
     @property
     def _commit_interval(self) -> float:
-        interval = self._config.runtime.commit_interval
-        return max(interval, RETRY_INTERVAL) if self._trouble else interval
+        least = RETRY_INTERVAL if self._trouble else REGROUP_INTERVAL if self._sealed else 0.0
+        return max(self._config.runtime.commit_interval, least)
 
     def _poll_timeout(self) -> float:
-        if self._backlog or self._opening:
+        if (self._backlog or self._admission.busy) and not self._held:
             return 0.0
         waits = [wait for task in self._tasks.values() if (wait := task.wake_in()) is not None]
         if self._delivery.unsettled or any(task.uncommitted for task in self._tasks.values()):
@@ -258,40 +292,32 @@ class Worker:
 
     # tasks
 
-    def _open_tasks(self) -> None:
-        """Begin to open what was assigned, and go on with what is being opened, for `BUSY` seconds at most."""
-        if time.monotonic() < self._open_at:
-            return
-        for partition in sorted(self._assigned - set(self._tasks) - set(self._opening)):
-            for topic in self._topics:
-                self._consumer.pause(topic, partition)
-            committed = {topic: self._consumer.committed(topic, partition) for topic in self._topics}
-            self._opening[partition] = self._opener.open(partition, committed)
-        until = time.monotonic() + BUSY
-        for partition, opening in sorted(self._opening.items()):
-            try:
-                task = next((task for task in opening if task is not None or time.monotonic() >= until), None)
-            except DriftlineError as error:  # and begin again
-                del self._opening[partition]
-                if not isinstance(error, StoreError):
-                    raise
-                log.warning("task_waits", partition=partition, error=error.message, retry_s=RETRY_INTERVAL)
-                self._open_at = time.monotonic() + RETRY_INTERVAL
-                return
-            if task is not None:
-                self._go_live(task)
-
     def _go_live(self, task: Task) -> None:
-        del self._opening[task.partition]
-        self._tasks[task.partition] = task
-        self._publisher.opened(task.partition, task.engine.state)
-        for topic, partition in task.positions():
-            self._consumer.seek(topic, partition, task.positions()[topic, partition].offset)
+        """A task is open. Nothing is left to commit now, so it may be told what to serve with."""
+        partition, positions = task.partition, task.positions()
+        self._tasks[partition] = task
+        self._publisher.opened(partition, task.engine.state)
         for topic in self._topics:
-            self._consumer.resume(topic, task.partition)
+            at = positions.get((topic, partition))
+            offset = self._begins.get((topic, partition)) if at is None else at.offset
+            if offset is not None:
+                self._consumer.seek(topic, partition, offset)
+            self._consumer.resume(topic, partition)
         self._tell(task, self._champions.opened(task))
-        if not self._opening:
+        if not self._unopened:
             log.info("assigned", partitions=sorted(self._tasks))
+
+    def _retire(self, partitions: Collection[int], *, save: bool) -> None:
+        """Let tasks go, saved if all of theirs is committed; then nothing tells of them any more."""
+        for partition in partitions:
+            self._champions.closed(partition)
+            task = self._tasks.pop(partition, None)
+            if task is not None and save:
+                self._save(task)
+        if save:
+            self._snapshots.flush(self._patience(FLUSH_TIMEOUT))
+        for partition in partitions:
+            self._telemetry.forget(partition)
 
     # commits
 
@@ -310,6 +336,9 @@ class Worker:
                     self._consumer.commit(rest, self._patience(SETTLE_TIMEOUT))
                 self._done()
                 self._telemetry.observe_span("commit", time.perf_counter() - started)
+        except Regrouped as error:
+            log.info("commit_put_off", error=error.message)
+            return
         except Fenced as error:
             self._give_up(error)
             return
@@ -343,6 +372,8 @@ class Worker:
 
     def _save(self, task: Task) -> None:
         """Save a task of which everything is committed."""
+        if not task.sequence:  # what it was told before its first record is yet to be written down: see `Task.entry`
+            return
         try:
             journal = self._opener.journal_end(task.partition)
         except BrokerError as error:
@@ -357,23 +388,21 @@ class Worker:
         """
         log.error("fenced", error=error.message, partitions=sorted(self._tasks))
         self._telemetry.add_fenced()
-        for partition in self._tasks:
-            self._champions.closed(partition)
-        self._delivery.abandon(set(self._tasks))
-        self._tasks.clear()
+        gone = set(self._tasks)
         self._sealed.clear()
+        self._retire(gone, save=False)
+        self._delivery.abandon(gone)
 
     def _leave(self) -> None:
         """Stop in order: what was processed is committed, tasks are saved, the group is told.
 
-        What could not be committed is not saved either (see `revoked`).
+        What could not be committed is tried once more when the partitions are given up, and is not saved if that fails
+        (see `revoked`).
         """
         self._leave_by = time.monotonic() + self._config.runtime.shutdown_timeout
         self._commit()
-        if not self._trouble:
-            for task in self._tasks.values():
-                self._save(task)
-        self._tasks.clear()
+        if not self._held:
+            self._retire(set(self._tasks), save=True)
         self._consumer.close(self._patience(CLOSE_TIMEOUT))
 
     def _patience(self, longest: float) -> float:
@@ -400,6 +429,7 @@ class Worker:
             log.error("kafka_trouble", error=error.message, effect="nothing more is taken until outputs are safe")
         self._trouble = error.message
         self._telemetry.set_up("kafka", False)
+        self._delivery.distrust(error)
 
     def _out_of_trouble(self) -> None:
         if self._trouble:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
 from stream.embedded import EmbeddedKafka, EmbeddedValkey
 from tests.integration.support.outside import Outside, opened
-from tests.integration.support.stage import Stage
+from tests.integration.support.stage import Stage, merged
 
 
 def pytest_runtest_logfinish() -> None:
@@ -24,10 +25,17 @@ def pytest_runtest_logfinish() -> None:
         gc.collect()
 
 
+IMPATIENT = {
+    "group.min.session.timeout.ms": "1000",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+}
+"""Of a broker that soon takes silent members for dead, and soon ends transactions that were left open."""
+
+
 @pytest.fixture(scope="session")
 def own_broker() -> Iterator[EmbeddedKafka]:
     """A broker of these tests' own. A test that stops it starts it again."""
-    with EmbeddedKafka() as broker:
+    with EmbeddedKafka(properties=IMPATIENT) as broker:
         yield broker
 
 
@@ -47,21 +55,34 @@ def outside(own_broker: EmbeddedKafka) -> Iterator[Outside]:
 QUIET = {
     "detectors": {"concept": [{"kind": "ddm"}]},
     "adaptation": {"policy": "alert_only"},
-    "kafka": {"session_timeout": "6s"},
+    "kafka": {"session_timeout": "3s"},
 }
 
 
 @pytest.fixture
 def stage(outside: Outside, own_valkey: EmbeddedValkey, tmp_path: Path) -> Stage:
     """A service that tells of drift but replaces no model."""
+    own_valkey.start()
     return Stage(outside, own_valkey.url, tmp_path, QUIET)
+
+
+class MakeStage(Protocol):
+    """Makes a service's surroundings."""
+
+    def __call__(self, overrides: Mapping[str, Any] = QUIET, *, partitions: int = 1) -> Stage: ...
 
 
 @pytest.fixture(scope="module")
 def make_stage(
     own_broker: EmbeddedKafka, own_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Stage]]:
+) -> Iterator[MakeStage]:
     """Makes such services for a whole module."""
     own_broker.start()
-    with opened(own_broker.bootstrap_servers) as outside:
-        yield lambda: Stage(outside, own_valkey.url, tmp_path_factory.mktemp("stage"), QUIET)
+    own_valkey.start()
+
+    def make(overrides: Mapping[str, Any] = QUIET, *, partitions: int = 1) -> Stage:
+        folder = tmp_path_factory.mktemp("stage")
+        return Stage(kafka, own_valkey.url, folder, merged(QUIET, overrides), partitions=partitions)
+
+    with opened(own_broker.bootstrap_servers) as kafka:
+        yield make

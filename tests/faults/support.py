@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from stream.config.model import Config
 from stream.core.fingerprint import fingerprint
-from stream.kafka.snapshots import Snapshots
+from stream.embedded.ports import free_port
+from stream.kafka.snapshots import Resumed, Snapshots
 from stream.stores.opening import open_snapshots, trusted_keys
 from stream.telemetry import Telemetry
 from tests.integration.support.running import Forked
-from tests.integration.support.stage import Stage, event, label, x_of
+from tests.integration.support.stage import Stage, event, label, merged, x_of
 from tests.integration.support.waiting import until
 
 FLIP = 1000
@@ -19,7 +21,7 @@ FLIP = 1000
 
 
 class Outcome(NamedTuple):
-    """What subscribers have seen, and the state the tasks are in, by partition."""
+    """What subscribers have seen, and the state the tasks are in, by partition. Alerts are in order within theirs."""
 
     predictions: list[list[dict[str, Any]]]
     alerts: list[dict[str, Any]]
@@ -52,18 +54,40 @@ def outcome(stage: Stage, partitions: int = 1) -> Outcome:
     predictions: list[list[dict[str, Any]]] = [[] for _ in range(partitions)]
     for record in seen:
         predictions[record.json["partition"]].append({**record.json, "latency_ms": 0})
-    alerts = [{**record.json, "id": ""} for record in stage.read("alerts")]
+    alerts = sorted(({**record.json, "id": ""} for record in stage.read("alerts")), key=itemgetter("partition"))
     return Outcome(predictions, alerts, [state_of(stage.config, partition) for partition in range(partitions)])
 
 
-def state_of(config: Config, partition: int) -> dict[str, str]:
-    """The fingerprint of each part of a task's newest snapshot."""
+def newest_snapshot(config: Config, partition: int) -> Resumed:
+    """What a task would be resumed from."""
     key, keys = trusted_keys(config.security)
     snapshots = Snapshots(config, open_snapshots(config), key, keys, Telemetry(config.model.name))
     resumed = snapshots.load(partition)
     snapshots.close(1.0)
     assert resumed is not None, "there is no snapshot"
-    return {name: fingerprint(part) for name, part in vars(resumed.state).items()} | {"": fingerprint(resumed.state)}
+    return resumed
+
+
+def state_of(config: Config, partition: int) -> dict[str, str]:
+    """The fingerprint of each part of a task's newest snapshot."""
+    state = newest_snapshot(config, partition).state
+    return {name: fingerprint(part) for name, part in vars(state).items()} | {"": fingerprint(state)}
+
+
+def another(stage: Stage, overrides: Mapping[str, Any] | None = None) -> Forked:
+    """One more worker of a service, configured so, with an HTTP port of its own."""
+    stage.configure(merged(overrides or {}, {"http": {"port": free_port()}}))
+    return Forked(stage)
+
+
+def committed(stage: Stage) -> tuple[int, int]:
+    """Events and labels that are committed."""
+    return stage.committed("events"), stage.committed("labels")
+
+
+def wait_committed(stage: Stage, n: int, worker: Forked, timeout: float = 60.0) -> None:
+    """Wait until `n` events and labels are committed."""
+    until(lambda: committed(stage) == (n, n), timeout, lambda: f"{committed(stage)} are committed; {worker.log}")
 
 
 def finish(stage: Stage, n: int, *, faults: Sequence[str] = ()) -> None:
@@ -74,10 +98,5 @@ def finish(stage: Stage, n: int, *, faults: Sequence[str] = ()) -> None:
         with Forked(stage, fault) as worker:
             assert worker.wait(60.0) == -9, f"{fault} was not passed; {worker.log}"
     with Forked(stage) as worker:
-        worker.wait_ready()
-        until(
-            lambda: (stage.committed("events"), stage.committed("labels")) == (n, n),
-            60.0,
-            lambda: f"{stage.committed('events')} and {stage.committed('labels')} are committed; {worker.log}",
-        )
+        wait_committed(stage, n, worker)
         assert worker.terminate() == 0, worker.log

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 import pytest
 
 from stream import faultpoints
+from tests.faults.conftest import MakeStage
 from tests.faults.support import Outcome, assert_same, fill, finish, outcome
 from tests.integration.support.running import Forked
-from tests.integration.support.stage import Stage
+from tests.integration.support.stage import Stage, merged
 
 EVENTS = 3000
 
@@ -25,9 +25,8 @@ ADAPTING = {
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(make_stage: Callable[[], Stage]) -> Outcome:
-    stage = make_stage()
-    stage.configure(ADAPTING)
+def uninterrupted(make_stage: MakeStage) -> Outcome:
+    stage = make_stage(ADAPTING)
     fill(stage, 0, EVENTS)
     finish(stage, EVENTS)
     expected = outcome(stage)
@@ -57,10 +56,11 @@ def test_a_worker_killed_on_the_way_of_a_promotion_swaps_at_the_same_event(
     assert_same(outcome(stage), uninterrupted)
 
 
+@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
 def test_a_worker_killed_at_random_leaves_the_outputs_and_the_model_of_an_uninterrupted_run(
-    stage: Stage, uninterrupted: Outcome
+    stage: Stage, uninterrupted: Outcome, client: str
 ) -> None:
-    stage.configure(ADAPTING)
+    stage.configure(merged(ADAPTING, {"kafka": {"client": client}}))
     fill(stage, 0, EVENTS)
     chance = random.Random(20)
     for _ in range(12):

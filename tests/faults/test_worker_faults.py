@@ -24,8 +24,10 @@ def produce_a_flip(stage: Stage) -> None:
 
 
 def alerts_refused(stage: Stage, refused: bool) -> None:
-    """Make the broker refuse every record of the alerts topic for its size, or take them again."""
-    stage.outside.configure(stage.topic("alerts"), "max.message.bytes", "10" if refused else "1000000")
+    """Make the broker refuse every record of the alerts topic for its size, or take them again. The marks that it sets
+    itself at the end of transactions are smaller.
+    """
+    stage.outside.configure(stage.topic("alerts"), "max.message.bytes", "200" if refused else "1000000")
 
 
 def test_a_worker_that_finds_no_broker_says_so_and_works_when_it_comes(stage: Stage, own_broker: EmbeddedKafka) -> None:

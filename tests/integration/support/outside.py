@@ -102,11 +102,16 @@ class Outside:
 
     def wait_for(self, topic: str, enough: Callable[[list[Seen]], object], timeout: float = 30.0) -> list[Seen]:
         """Read until there is enough; what was read."""
-        return until(
-            lambda: seen if enough(seen := self.read(topic)) else None,
+        (found,) = until(
+            lambda: (seen,) if enough(seen := self.read(topic)) else None,
             timeout,
             lambda: f"topic {topic} holds {len(self.read(topic))} records, the newest {self.read(topic)[-1:]}",
         )
+        return found
+
+    def truncate(self, topic: str, before: int) -> None:
+        """Have the broker forget what partition 0 of a topic holds before an offset, as its retention would."""
+        self._admin.delete_records({TopicPartition(topic, 0): before})
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """The next offset by partition that a group has committed of a topic; none while it has no coordinator."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import urllib.error
 import urllib.request
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -117,7 +121,25 @@ class InThread(Http):
             raise self._raised
 
 
-class Process(Http):
+class Logged(Http):
+    """A service whose log lines can be read."""
+
+    @property
+    @abstractmethod
+    def log(self) -> str:
+        """All that it wrote to stderr so far."""
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of an event."""
+        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}")]
+        return [line for line in lines if line["event"] == event]
+
+    def wait_said(self, event: str, timeout: float = 30.0) -> dict[str, Any]:
+        """The first log line of an event, once there is one."""
+        return until(lambda: self.said(event), timeout, lambda: f"nothing said of {event}; its log:\n{self.log}")[0]
+
+
+class Process(Logged):
     """`driftline run` as a process. Leaving the block kills it if it still runs."""
 
     def __init__(self, stage: Stage) -> None:
@@ -132,14 +154,8 @@ class Process(Http):
 
     @property
     def log(self) -> str:
-        """All that it wrote to stderr so far."""
         self._log.seek(0)
         return self._log.read()
-
-    def said(self, event: str) -> list[dict[str, Any]]:
-        """The log lines of an event."""
-        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == event]
 
     def wait_ready(self, timeout: float = 40.0) -> None:
         until(
@@ -174,7 +190,7 @@ class Process(Http):
         self._log.close()
 
 
-class Forked(Http):
+class Forked(Logged):
     """A service in a process forked from one that has everything imported: up in a moment, killed like any other.
 
     `fault` is a point of `stream.faultpoints` with the pass at which it dies there, such as `committed:3`. Leaving the
@@ -184,13 +200,14 @@ class Forked(Http):
     def __init__(self, stage: Stage, fault: str = "") -> None:
         super().__init__(stage.config.http.port)
         self._folder = tempfile.TemporaryDirectory()
+        file = Path(self._folder.name, "service.yaml")
+        file.write_text(stage.file.read_text())  # as it is now: the stage may be configured anew for another worker
         self._log = Path(self._folder.name) / "log"
-        self._process = _FORK.Process(target=_serve, args=(stage.file, fault, self._log))
+        self._process = _FORK.Process(target=_serve, args=(file, fault, self._log))
         self._process.start()
 
     @property
     def log(self) -> str:
-        """All that it wrote to stderr so far."""
         return self._log.read_text() if self._log.exists() else ""
 
     @property
@@ -199,9 +216,13 @@ class Forked(Http):
         assert pid is not None
         return pid
 
-    @property
-    def died(self) -> bool:
-        return not self._process.is_alive()
+    def wait_ready(self, timeout: float = 30.0) -> None:
+        until(
+            lambda: not self._process.is_alive() or self.readyz()[0] == 200,
+            timeout,
+            lambda: f"/readyz says {self.readyz()}; its log:\n{self.log}",
+        )
+        assert self._process.is_alive(), f"it ended with {self._process.exitcode}; its log:\n{self.log}"
 
     def wait(self, timeout: float = 40.0) -> int | None:
         """Its exit code (negative: the signal), once it has ended; None if it does not."""
@@ -217,6 +238,15 @@ class Forked(Http):
         """End it at once (SIGKILL)."""
         self._process.kill()
         self._process.join(10)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It stands still (SIGSTOP), and goes on after the block (SIGCONT)."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def __enter__(self) -> Self:
         return self

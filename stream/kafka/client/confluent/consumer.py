@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from stream.config.model import Config
 from stream.errors import BrokerError
 from stream.kafka.client.base import Batches, Fenced, Group, Owner, Partition, Position, Regrouped
-from stream.kafka.client.confluent.intake import Intake
+from stream.kafka.client.confluent.intake import Intake, go_to
 from stream.kafka.client.confluent.settings import RAISED, Trouble, connect, connection, failure, reason
 from stream.kafka.client.limits import FETCH_BYTES, FETCH_WAIT_MS
 
@@ -112,26 +112,21 @@ class ConfluentConsumer:
         return self._intake.at_end((topic, partition))
 
     def ping(self, timeout: float) -> None:
-        for topic, partition in sorted(self._assigned)[:1]:
-            try:
-                self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
-            except KafkaException as error:
-                raise BrokerError(
-                    f"no Kafka broker answers at {self._address}: {reason(error).str()}{self._trouble}"
-                ) from error
+        anyone = min(self._assigned, default=(self._topics[0], 0))
+        try:
+            self._consumer.get_watermark_offsets(TopicPartition(*anyone), timeout=timeout)
+        except KafkaException as error:
+            raise BrokerError(
+                f"no Kafka broker answers at {self._address}: {reason(error).str()}{self._trouble}"
+            ) from error
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         tp = (topic, partition)
         if tp not in self._assigned:
             return
         place = TopicPartition(topic, partition, offset)
-        try:
-            self._consumer.seek(place)
-        except KafkaException:  # it is still asking where the group has left off
-            self._consumer.incremental_unassign([place])
-            self._consumer.incremental_assign([place])
-            if tp in self._paused:
-                self._consumer.pause([place])
+        if go_to(self._consumer, place) and tp in self._paused:
+            self._consumer.pause([place])
         self._intake.starts(tp, offset)
 
     def pause(self, topic: str, partition: int) -> None:
@@ -143,7 +138,10 @@ class ConfluentConsumer:
         self._consumer.resume([TopicPartition(topic, partition)])
 
     def group(self) -> Group:
-        return Group(self._consumer.consumer_group_metadata())
+        metadata = self._consumer.consumer_group_metadata()
+        if not self._consumer.memberid():  # asked for second: it joins again only in `poll`
+            raise Regrouped("the group has gone on without us")
+        return Group(metadata)
 
     def close(self, timeout: float) -> None:
         """Partitions are given up before the client closes, because it then answers no questions any more. Its own

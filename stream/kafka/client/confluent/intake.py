@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.kafka.client.base import Batches, Partition
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A record as `stream.decode` takes it."""
 
     topic: str
@@ -78,15 +79,9 @@ class Intake:
                 else:
                     self._error = self._on_error(message, error) or self._error
                 continue
-            record = Record(
-                topic,
-                partition,
-                offset,
-                message.timestamp()[1],
-                message.key(),
-                message.value(),
-                message.headers() or [],  # type: ignore[arg-type]  # as produced: a list of pairs
-            )
+            _, timestamp = message.timestamp()
+            headers: Any = message.headers()  # as produced: a list of pairs
+            record = Record(topic, partition, offset, timestamp, message.key(), message.value(), headers or [])
             batch = batches.get((topic, partition))
             if batch is None:
                 batches[topic, partition] = [record]
@@ -100,3 +95,14 @@ class Intake:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+
+def go_to(consumer: Consumer, place: TopicPartition) -> bool:
+    """Read an assigned partition on from an offset. Returns whether it is paused no longer, if it was."""
+    try:
+        consumer.seek(place)
+    except KafkaException:  # it is still asking where the group has left off, or has stopped at an error
+        consumer.incremental_unassign([place])
+        consumer.incremental_assign([place])
+        return True
+    return False

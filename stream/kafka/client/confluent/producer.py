@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -24,6 +24,9 @@ from stream.kafka.client.limits import (
 
 _ROOM_SECONDS = 0.05
 
+Delivered: TypeAlias = Callable[[KafkaError | None, Message], None]
+"""Called when a record has failed, perhaps from another thread."""
+
 
 class ConfluentProducer:
     """See `stream.kafka.client.base.Producer`."""
@@ -34,8 +37,12 @@ class ConfluentProducer:
         self._producer = make(config, self._trouble, more)
 
     def send(self, record: Outgoing, on_error: Callable[[BaseException], object]) -> None:
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                on_error(KafkaException(error))
+
         try:
-            send(self._producer, record, on_error)
+            send(self._producer, record, delivered)
         except (*RAISED, BufferError) as error:
             on_error(error)
 
@@ -62,15 +69,10 @@ def make(config: KafkaConfig, trouble: Trouble, more: dict[str, Any]) -> Produce
     return connect(lambda: Producer(settings), config, trouble)
 
 
-def send(producer: Producer, record: Outgoing, on_error: Callable[[BaseException], object]) -> None:
+def send(producer: Producer, record: Outgoing, on_delivery: Delivered) -> None:
     """Hand over a record, waiting for room in the buffer. Raises KafkaException; BufferError when there comes none."""
     topic, key, value, headers, partition = record
     deadline = 0.0
-
-    def delivered(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            on_error(KafkaException(error))
-
     while True:
         try:
             producer.produce(
@@ -78,7 +80,7 @@ def send(producer: Producer, record: Outgoing, on_error: Callable[[BaseException
                 value,
                 key,
                 -1 if partition is None else partition,
-                on_delivery=delivered,
+                on_delivery=on_delivery,
                 headers=headers,  # type: ignore[arg-type]  # a list is not covariant
             )
         except BufferError:
@@ -93,7 +95,10 @@ def send(producer: Producer, record: Outgoing, on_error: Callable[[BaseException
 def flush(producer: Producer, timeout: float, trouble: Trouble) -> None:
     """Wait until every record handed over is delivered or has failed. Raises BrokerError."""
     try:
-        left = producer.flush(timeout)
+        try:
+            left = producer.flush(timeout)
+        except SystemError:  # it has told of a fatal error and says nothing now; the records do when asked again
+            left = producer.flush(timeout)
     except RAISED as error:
         raise failure("producing", reason(error), trouble) from error
     if left:

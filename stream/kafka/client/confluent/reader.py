@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from stream.config.model import KafkaConfig
 from stream.errors import BrokerError
 from stream.kafka.client.base import Batches, Bounds, LogReader, NoTopicError, Partition, Truncated
-from stream.kafka.client.confluent.intake import Intake
+from stream.kafka.client.confluent.intake import Intake, go_to
 from stream.kafka.client.confluent.settings import RAISED, Trouble, connect, connection, failure, reason
 from stream.kafka.client.limits import FETCH_BYTES, FETCH_WAIT_MS
 
@@ -58,6 +58,10 @@ class ConfluentReader(LogReader):
         self._consumer.assign([TopicPartition(*tp, offset) for tp, offset in positions.items()])
         for tp, offset in positions.items():
             self._intake.starts(tp, offset)
+
+    def move(self, topic: str, partition: int, offset: int) -> None:
+        go_to(self._consumer, TopicPartition(topic, partition, offset))
+        self._intake.starts((topic, partition), offset)
 
     def poll(self, timeout: float, most: int = 2000) -> Batches:
         try:

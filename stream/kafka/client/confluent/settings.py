@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from stream.config.model import KafkaConfig
 from stream.config.secrets import secret
 from stream.errors import BrokerError
-from stream.kafka.client.base import Fenced, Regrouped
+from stream.kafka.client.base import MIXED_GROUP, Fenced, Regrouped
 from stream.kafka.client.limits import CONNECT_SECONDS, RECONNECT_MAX_MS
 from stream.kafka.reach import require_listener
 
@@ -99,11 +99,9 @@ def connect(make: Callable[[], T], config: KafkaConfig, trouble: Trouble) -> T:
 
 
 def reason(error: BaseException) -> KafkaError:
-    """The error inside an exception of `RAISED`."""
+    """The error inside an exception of `RAISED`; of no known kind when there is none inside."""
     inner = error if isinstance(error, KafkaException) else error.__cause__
-    assert isinstance(inner, KafkaException)
-    found: KafkaError = inner.args[0]
-    return found
+    return inner.args[0] if isinstance(inner, KafkaException) else KafkaError(KafkaError._FAIL, str(error))
 
 
 def failure(doing: str, error: KafkaError, trouble: Trouble) -> BrokerError:
@@ -111,7 +109,8 @@ def failure(doing: str, error: KafkaError, trouble: Trouble) -> BrokerError:
     code = error.code()
     kind = Fenced if code in _FENCED else Regrouped if code in _REGROUPED else BrokerError
     told = str(trouble) if code in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT) else ""
-    return kind(f"{doing} failed: {error.str()}{told}")
+    cure = MIXED_GROUP if code == KafkaError.INCONSISTENT_GROUP_PROTOCOL else None
+    return kind(f"{doing} failed: {error.str()}{told}", cure)
 
 
 def _unreachable(config: KafkaConfig, why: str) -> BrokerError:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
 from stream.config.model import KafkaConfig
 from stream.errors import BrokerError
@@ -26,7 +26,7 @@ class ConfluentTransactions:
 
     def __init__(self, config: KafkaConfig, transactional_id: str, timeout: float) -> None:
         self._trouble = Trouble()
-        self._failed: list[BaseException] = []
+        self._failed: list[tuple[str, KafkaError]] = []  # topics of records that were not taken, and why
         more = {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(config.transaction_timeout * 1000),
@@ -41,7 +41,7 @@ class ConfluentTransactions:
 
     def send(self, record: Outgoing) -> None:
         try:
-            send(self._producer, record, self._failed.append)
+            send(self._producer, record, self._delivered)
         except BufferError as error:
             raise BrokerError(f"producing to {record.topic} failed: {error}{self._trouble}") from error
         except RAISED as error:
@@ -51,12 +51,17 @@ class ConfluentTransactions:
         deadline = time.monotonic() + timeout
         flush(self._producer, timeout, self._trouble)
         if self._failed:
-            raise failure("producing in a transaction", reason(self._failed[0]), self._trouble)
+            topic, error = first = min(self._failed, key=_is_aftermath)
+            if _is_aftermath(first):
+                self.abort(_left(deadline))  # says so when we were fenced, which the records do not
+            raise failure(f"producing to {topic}", error, self._trouble)
+        passing("outputs_acknowledged")
         moved = [TopicPartition(*tp, at.offset, at.metadata) for tp, at in positions.items()]
 
         def finish() -> None:
             if moved:
                 self._producer.send_offsets_to_transaction(moved, group, _left(deadline))
+            passing("offsets_sent")
             self._producer.commit_transaction(_left(deadline))
 
         self._run(finish, _left(deadline), "committing a transaction")
@@ -66,6 +71,10 @@ class ConfluentTransactions:
 
     def close(self, timeout: float) -> None:
         close(self._producer, timeout)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failed.append((message.topic() or "", error))
 
     def _run(self, action: Callable[[], object], timeout: float, doing: str) -> None:
         """Do something with an end to the waiting, which the client has not at all places. Raises BrokerError."""
@@ -88,6 +97,11 @@ class ConfluentTransactions:
             raise failure(doing, reason(error), self._trouble) from error
         if error is not None:
             raise error
+
+
+def _is_aftermath(failed: tuple[str, KafkaError]) -> bool:
+    """Whether a record was given up because another one was refused."""
+    return failed[1].code() in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
 
 
 def _left(deadline: float) -> float:

@@ -11,7 +11,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from stream.config.model import Config
 from stream.errors import BrokerError
-from stream.kafka.client.base import Batches, Group, Owner, Partition, Position
+from stream.kafka.client.base import Batches, Group, Owner, Partition, Position, Regrouped
 from stream.kafka.client.kafka_python.assignment import EventsAssignor, bring_along
 from stream.kafka.client.kafka_python.mended import Mended
 from stream.kafka.client.kafka_python.settings import connect, connection, failure
@@ -27,6 +27,7 @@ class KafkaPythonConsumer:
         kafka, topics = config.kafka, config.topics
         self._owner = owner
         self._address = kafka.bootstrap_servers
+        self._events = topics.events
         self._consumer = connect(
             lambda: KafkaConsumer(
                 **connection(kafka),
@@ -90,9 +91,9 @@ class KafkaPythonConsumer:
         return end is not None and position is not None and position >= end
 
     def ping(self, timeout: float) -> None:
-        assigned = list(self._consumer.assignment())[:1]
+        anyone = min(self._consumer.assignment(), default=TopicPartition(self._events, 0))
         try:
-            self._consumer.end_offsets(assigned, timeout_ms=int(timeout * 1000))
+            self._consumer.end_offsets([anyone], timeout_ms=int(timeout * 1000))
         except kafka_errors.KafkaError as error:
             raise BrokerError(f"no Kafka broker answers at {self._address}: {error}") from error
 
@@ -108,7 +109,10 @@ class KafkaPythonConsumer:
         self._consumer.resume(TopicPartition(topic, partition))
 
     def group(self) -> Group:
-        return Group(self._consumer.group_metadata())
+        metadata = self._consumer.group_metadata()
+        if metadata.generation_id < 0 or not metadata.member_id:
+            raise Regrouped("the group has gone on without us")
+        return Group(metadata)
 
     def close(self, timeout: float) -> None:
         try:

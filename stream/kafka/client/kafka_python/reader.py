@@ -59,6 +59,9 @@ class KafkaPythonReader(LogReader):
         for tp, offset in positions.items():
             self._consumer.seek(TopicPartition(*tp), offset)
 
+    def move(self, topic: str, partition: int, offset: int) -> None:
+        self._consumer.seek(TopicPartition(topic, partition), offset)
+
     def poll(self, timeout: float, most: int = 2000) -> Batches:
         try:
             batches = self._consumer.poll(int(timeout * 1000), max_records=most)

@@ -14,7 +14,7 @@ from kafka import errors as kafka_errors
 from stream.config.model import KafkaConfig
 from stream.config.secrets import secret
 from stream.errors import BrokerError
-from stream.kafka.client.base import Fenced, Regrouped
+from stream.kafka.client.base import MIXED_GROUP, Fenced, Regrouped
 from stream.kafka.client.limits import CONNECT_SECONDS, RECONNECT_MAX_MS
 from stream.kafka.reach import require_listener
 
@@ -69,8 +69,11 @@ def connect(make: Callable[[], Any], config: KafkaConfig) -> Any:
         try:
             return make()
         except kafka_errors.KafkaError as error:
+            why = overheard.reason or str(error)
+            if config.sasl and "disconnected" in why:  # the client often misses the answer that comes before that
+                why = f"{why}, as after a failed authentication (kafka.sasl)"
             raise BrokerError(
-                f"no Kafka broker answered at {config.bootstrap_servers}: {overheard.first or error}",
+                f"no Kafka broker answered at {config.bootstrap_servers}: {why}",
                 cure="Check kafka.bootstrap_servers, and that the broker runs and can be reached from here.",
             ) from error
 
@@ -78,7 +81,8 @@ def connect(make: Callable[[], Any], config: KafkaConfig) -> Any:
 def failure(doing: str, error: BaseException) -> BrokerError:
     """What to raise when `doing` something has failed."""
     kind = Fenced if isinstance(error, _FENCED) else Regrouped if isinstance(error, _REGROUPED) else BrokerError
-    return kind(f"{doing} failed: {error}")
+    cure = MIXED_GROUP if isinstance(error, kafka_errors.InconsistentGroupProtocolError) else None
+    return kind(f"{doing} failed: {error}", cure)
 
 
 _FAILED = re.compile(r"Bootstrap connection to \S+ failed: (?:\[Error -?\d+\] )?(.*) \(backoff")
@@ -89,13 +93,19 @@ class _Overheard(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.first = ""
+        self._reasons: list[str] = []
         self._log = logging.getLogger("kafka.net.manager")
 
     def emit(self, record: logging.LogRecord) -> None:
         found = _FAILED.match(record.getMessage())
-        if found and not self.first:
-            self.first = found[1]
+        if found:
+            self._reasons.append(found[1])
+
+    @property
+    def reason(self) -> str:
+        """The first reason, or a later one that says more than that the broker hung up; empty when there was none."""
+        telling = (reason for reason in self._reasons if "Authentication" in reason or "Handshake" in reason)
+        return next(telling, self._reasons[0] if self._reasons else "")
 
     def __enter__(self) -> Self:
         self._before = self._log.level, self._log.propagate

@@ -1,0 +1,19 @@
+"""How commands print what others wrote, and tables."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+
+def wide_console() -> Console:
+    """As wide as the terminal; wide enough for a table where there is none."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    return console
+
+
+def plain(text: str) -> Text:
+    """Text as it stands: neither markup nor control characters in what others wrote reach the terminal."""
+    return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text))

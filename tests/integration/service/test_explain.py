@@ -1,0 +1,298 @@
+"""`driftline explain`: past predictions made once more from what a service left behind, to the last bit."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from kafka.structs import TopicPartition
+from typer.testing import CliRunner, Result
+
+from learners.base import Problem, Schema
+from learners.linear import LogisticConfig
+from learners.registry import build
+from stream.cli import main
+from stream.cli.commands import app
+from stream.errors import DriftlineError, ModelError
+from stream.kafka.client import admin
+from stream.kafka.finding import UnknownPrediction
+from stream.kafka.rebuild import NotRebuilt
+from stream.stores.base import VersionMeta
+from stream.stores.opening import open_store
+from tests.integration.service.conftest import MakeStage
+from tests.integration.support.outside import Given
+from tests.integration.support.running import Forked, InThread
+from tests.integration.support.stage import Stage, event, label, x_of
+from tests.integration.support.waiting import until
+
+FLIP = 700
+"""The event from which what was true is false, so that a challenger is promoted."""
+STOP = 1500
+"""Where the service is stopped in order, and goes on from its snapshot."""
+END = 1600
+
+ADAPTING = {
+    "adaptation": {"policy": "replace_when_better", "min_labels": 200},
+    "detectors": {"concept": [{"kind": "ddm"}], "data": [{"kind": "ks"}]},
+    "kafka": {"instance": "w1", "max_poll_records": 40, "session_timeout": "6s"},
+    "runtime": {"commit_interval": "20ms"},
+}
+
+
+def sign(n: int) -> bool:
+    return (x_of(n) > 0) == (n < FLIP)
+
+
+def height(n: int) -> float:
+    return (3.0 if n < FLIP else -3.0) * x_of(n) + 1.0
+
+
+def inline(n: int, truth: Callable[[int], object]) -> Given:
+    """An event; two of three have their label with them."""
+    row: dict[str, Any] = {"x": x_of(n), "kind": "ab"[n % 2]}
+    return event(n, row | {"late": truth(n)} if n % 3 else row)
+
+
+def live(stage: Stage, truth: Callable[[int], object], *, labels_inline: bool = False) -> None:
+    """A service that lives through a drift and a promotion, is killed in the middle of it all, and stopped once."""
+
+    def produce(first: int, end: int) -> None:
+        numbers = range(first, end)
+        stage.produce("events", [inline(n, truth) if labels_inline else event(n) for n in numbers])
+        late = [n for n in numbers if not labels_inline or n % 3 == 0]
+        stage.produce("labels", [label(n, truth(n), delay=5.5) for n in late])
+
+    def finish(end: int) -> None:
+        with InThread(stage):
+            until(lambda: stage.committed("events") == end, 60.0)
+            stage.predictions(at_least=end)
+
+    produce(0, STOP)
+    with Forked(stage, "committed:4") as worker:
+        assert worker.wait(60.0) == -9, worker.log
+    finish(STOP)
+    produce(STOP, END)
+    finish(END)
+
+
+def ask(stage: Stage, id_: str, *options: str) -> Result:
+    return CliRunner().invoke(app, ["explain", id_, "-c", str(stage.file), *options])
+
+
+def explained(stage: Stage, id_: str, *options: str) -> dict[str, Any]:
+    result = ask(stage, id_, "--json", *options)
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    known: dict[str, Any] = json.loads(result.stdout)
+    return known
+
+
+def refused(stage: Stage, id_: str, *options: str) -> DriftlineError:
+    error = ask(stage, id_, *options).exception
+    assert isinstance(error, DriftlineError), repr(error)
+    return error
+
+
+def assert_all_agree(stage: Stage, unit: str) -> None:
+    """Early, middle and newest predictions, the last by the old champion and the first by the new one."""
+    predictions = stage.predictions(at_least=END)
+    versions = [p["model_version"] for p in predictions]
+    promoted = versions.index(2)
+    assert FLIP < promoted < STOP
+    asked = [30, FLIP - 1, FLIP, promoted - 1, promoted, STOP - 1, STOP, END - 1]
+    found = {n: explained(stage, f"e{n}") for n in asked}
+
+    assert [(n, known["agrees"], known["differences"]) for n, known in found.items()] == [(n, True, {}) for n in asked]
+    assert {n: known["prediction"] for n, known in found.items()} == {n: predictions[n] for n in asked}
+    assert {n: known["features"] for n, known in found.items()} == {
+        n: {"x": x_of(n), "kind": "ab"[n % 2]} for n in asked
+    }
+    assert {known["explanation"]["unit"] for known in found.values()} == {unit}
+    sources = {n: known["rebuilt_from"]["source"] for n, known in found.items()}
+    assert {sources[n] for n in asked if n < STOP} == {"the beginning of its journal"}
+    assert {sources[n].split(" entry ")[0] for n in asked if n >= STOP} == {"its snapshot after"}
+
+
+def test_predictions_of_a_binary_model_with_late_labels_are_explained_bit_for_bit(make_stage: MakeStage) -> None:
+    stage = make_stage(ADAPTING)
+    live(stage, sign)
+
+    assert_all_agree(stage, "log-odds")
+
+
+def test_predictions_of_a_tree_that_learns_within_its_spans_are_explained_bit_for_bit(make_stage: MakeStage) -> None:
+    tree = {"learner": {"kind": "hoeffding_tree", "grace_period": 50}}
+    stage = make_stage(ADAPTING | {"model": tree, "events": {"label": "late"}})
+    live(stage, sign, labels_inline=True)
+
+    assert_all_agree(stage, "probability")
+
+
+def test_predictions_of_numbers_are_explained_bit_for_bit(make_stage: MakeStage) -> None:
+    regression = {"problem": "regression", "learner": {"kind": "linear_regression"}}
+    stage = make_stage(ADAPTING | {"model": regression})
+    live(stage, height)
+
+    assert_all_agree(stage, "unit of the label")
+
+
+def test_a_model_that_came_from_the_store_is_explained_in_each_partition_it_came_to(make_stage: MakeStage) -> None:
+    stage = make_stage(partitions=2)
+
+    def produce(first: int, end: int) -> None:
+        stage.produce("events", [event(n, partition=n % 2) for n in range(first, end)])
+        stage.produce("labels", [label(n, partition=n % 2) for n in range(first, end)])
+
+    produce(0, 60)
+    with InThread(stage) as service:
+        stage.predictions(at_least=60)
+        learner = build(LogisticConfig(learning_rate=0.5), Problem.BINARY, Schema(("x",), ("kind",)), seed=1)
+        learner.learn([{"x": x_of(n)} for n in range(200)], [x_of(n) <= 0 for n in range(200)])
+        store = open_store(stage.config)
+        meta = VersionMeta(created=1.0, recipe="logistic", reason="pushed", who="test", parent=1)
+        version = store.publish("small", learner, meta=meta)
+        store.promote("small", version, expected_epoch=1, reason="promoted", who="test")
+        service.wait_version(version)
+        until(lambda: len(stage.alerts("model_swap")) == 2)  # each task has it
+        produce(60, 120)
+        stage.predictions(at_least=120)
+
+    for n in (58, 59, 60, 61, 118, 119):
+        known = explained(stage, f"e{n}")
+        assert known["agrees"]
+        assert known["prediction"]["model_version"] == (1 if n < 60 else version)
+        assert known["event"] == {"topic": stage.topic("events"), "partition": n % 2, "offset": n // 2}
+
+
+# one small stream
+
+
+@pytest.fixture
+def lived(stage: Stage) -> Stage:
+    """A service that predicted 60 events, learned from them, and was stopped."""
+    stage.produce("events", [event(n) for n in range(60)])
+    stage.produce("labels", [label(n) for n in range(60)])
+    with InThread(stage):
+        stage.predictions(at_least=60)
+        until(lambda: stage.committed("labels") == 60)
+    return stage
+
+
+def test_people_are_shown_event_model_features_and_what_each_added(lived: Stage) -> None:
+    result = ask(lived, "e42")
+    assert result.exit_code == 0, result.output
+
+    text = result.stdout
+    for words in (f"{lived.topic('events')}[0]@42", "key key0", "small version 1", "logistic", "2023-11-14 22:14"):
+        assert words in text
+    assert re.search(r"prediction +(true|false) \d+%", text)
+    assert re.search(r"rebuilt from +the beginning of its journal; \d+ entr", text)
+    assert re.search(rf"x +│ {re.escape(str(x_of(42)))} +│ +[+-]?\d", text)
+    assert re.search(r"kind +│ a +│ +[+-]?\d", text)
+    assert "adds to true (log-odds)" in text
+    assert "agrees with the published one in all 11 fields, bit for bit" in text
+
+
+def test_nothing_is_written_anywhere(lived: Stage, redis_url: str) -> None:
+    def world() -> tuple[Any, ...]:
+        with redis.Redis.from_url(redis_url) as client:
+            stored = {key: client.dump(key) for key in client.keys("*")}
+        ends = {name: len(lived.read(name)) for name in ("events", "labels", "predictions", "journal")}
+        return stored, ends, lived.committed("events"), lived.committed("labels"), lived.outside.members(lived.group)
+
+    before = world()
+    explained(lived, "e42")
+
+    assert world() == before
+
+
+def test_a_service_that_runs_is_explained_while_it_runs(stage: Stage) -> None:
+    stage.produce("events", [event(n) for n in range(60)])
+    with InThread(stage):
+        stage.predictions(at_least=60)
+        assert explained(stage, "e59")["agrees"]
+
+
+def test_a_service_that_was_stopped_before_its_first_event_is_explained_from_the_beginning(stage: Stage) -> None:
+    with InThread(stage) as service:
+        service.wait_version(1)
+    stage.produce("events", [event(n) for n in range(20)])
+    with InThread(stage):
+        stage.predictions(at_least=20)
+
+    assert explained(stage, "e7")["prediction"]["model_version"] == 1
+
+
+def test_what_was_searched_for_an_unknown_id_is_told(lived: Stage) -> None:
+    error = refused(lived, "e600")
+
+    assert isinstance(error, UnknownPrediction)
+    topic = re.escape(lived.topic("predictions"))
+    assert re.search(rf"there is no prediction of 'e600' on {topic}\. Searched: \[0\] offsets 0 to \d+\.", str(error))
+
+
+def test_another_configuration_is_refused_and_that_of_then_asked_for(lived: Stage) -> None:
+    lived.configure({"model": {"seed": 7}})
+    error = refused(lived, "e42")
+
+    assert isinstance(error, NotRebuilt)
+    assert "was predicted with another configuration" in str(error)
+    assert "Give the file as it was then (-c)" in str(error)
+
+
+def test_a_prediction_that_the_model_never_made_is_told_and_leaves_with_1(
+    lived: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = lived.predictions()[42] | {"prediction": True, "probabilities": {"true": 0.75, "false": 0.25}}
+    lived.produce("predictions", [Given(json.dumps(forged).encode(), b"key0", time.time())])
+
+    monkeypatch.setattr(sys, "argv", ["driftline", "explain", "e42", "-c", str(lived.file)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    printed = capsys.readouterr()
+    assert ended.value.code == 1
+    assert "driftline: the rebuilt prediction is not the published one: " in printed.err
+    assert 'probabilities was {"true": 0.75, "false": 0.25}, is {"true":' in printed.err
+    assert "agrees" not in printed.out
+    assert isinstance(refused(lived, "e42"), ModelError)
+
+
+def test_a_log_that_was_cut_off_is_told_with_what_is_missing(lived: Stage) -> None:
+    client = admin(lived.config.kafka)
+    client.delete_records({TopicPartition(lived.topic("labels"), 0): 10})
+    client.close()
+
+    error = refused(lived, "e42")
+
+    assert isinstance(error, NotRebuilt)
+    assert f"{lived.topic('labels')}[0] begins at offset 10; offset 0 is no longer kept" in str(error)
+    assert "retention.ms" in str(error)
+
+
+def test_the_newest_of_several_predictions_is_explained_and_the_others_are_told(make_stage: MakeStage) -> None:
+    instance = {"instance": "w1", "session_timeout": "6s"}
+    stage = make_stage({"delivery": "at_least_once", "kafka": instance, "runtime": {"commit_interval": "1h"}})
+    stage.produce("events", [event(n) for n in range(60)])
+    stage.produce("labels", [label(n, delay=100.5) for n in range(60)])
+    with Forked(stage) as worker:
+        stage.predictions(at_least=60)
+        worker.kill()
+    stage.configure({"runtime": {"commit_interval": "50ms"}})
+    with InThread(stage):
+        stage.predictions(at_least=120)
+
+    known = explained(stage, "e7")
+
+    assert known["published"] == {
+        "topic": stage.topic("predictions"),
+        "partition": 0,
+        "offset": 67,
+        "older_of_this_id": 1,
+    }
+    assert "the newest of 2 predictions of this id" in " ".join(ask(stage, "e7").stdout.split())
