@@ -39,7 +39,7 @@ demo: $(VENV)/.demo $(VENV)/.wheel ## real flights through a real Kafka, in your
 
 test: lint ## every check: lint, types, import rules, all tests against the installed wheel
 	$(call say,pytest)
-	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest $(ARGS)
+	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev $(VENV)/.wheel ## style, types and import rules
 	$(call say,ruff check)

@@ -178,7 +178,9 @@ class Opener:
                 if store_error is not None:
                     raise store_error from gap
                 why = gap.message
-        wanted = {name: seen.offset for name, topic in self._inputs() if (seen := committed[topic]) is not None}
+        known = {name: seen.offset for name, topic in self._inputs() if (seen := committed[topic]) is not None}
+        # The broker may have forgotten one of the two after a week without records; the journal has not.
+        wanted = {**engine.state.positions, **known} if known else {}
         if engine.state.positions != wanted:
             why = why or "positions were committed by others"
         held = {name: self._held(topic, partition, wanted[name]) for name, topic in self._inputs() if name in wanted}
