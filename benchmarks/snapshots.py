@@ -1,7 +1,7 @@
 """Snapshots: their size, what taking one costs, and how much of the time they take at the default interval.
 
-    python -m benchmarks.snapshots              # all of it, some minutes
-    python -m benchmarks.snapshots --events 10000
+    python benchmarks/snapshots.py              # all of it, some minutes
+    python benchmarks/snapshots.py --events 10000
 
 Each model learns from ten numeric features through the engine (KS on all of them, ADWIN on the errors), with snapshots
 of the whole task to a directory whenever one is due by the defaults. At the end its learner is pickled as River's users
@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.throughput import MODELS, SPAN, configuration, rows, spans
+from bench.engines import spans
+from bench.models import MODELS, configuration, rows
 from learners import artifacts
 from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
 from learners.base import Learner
@@ -42,9 +43,9 @@ BLOCK = 10_000
 LEVELS = (1, 3, 6, 9)
 
 LEARNERS: dict[str, tuple[dict[str, Any], int]] = {
-    "Scaler + LogisticRegression": (MODELS["Scaler + LogisticRegression"][0], 4),
-    "HoeffdingTree": (MODELS["HoeffdingTree"][0], 2),
-    "ARF(10)": (MODELS["ARF(10)"][0], 1),
+    "Scaler + LogisticRegression": (MODELS["Scaler + LogisticRegression"].learner, 4),
+    "HoeffdingTree": (MODELS["HoeffdingTree"].learner, 2),
+    "ARF(10)": (MODELS["ARF(10)"].learner, 1),
     "recipe ARF (10)": ({"kind": "adaptive_random_forest"}, 1),
 }
 """Name -> learner configuration, and how many times as long as the slowest it learns: fast ones need more to time."""
@@ -72,7 +73,7 @@ def run(learner: dict[str, Any], n: int, folder: Path) -> Run:
     saves = 0
     for first in range(0, n, BLOCK):
         part = slice(first % DISTINCT, first % DISTINCT + min(BLOCK, n - first))
-        for span in spans(xs[part], ys[part], SPAN, first=first):
+        for span in spans(xs[part], ys[part], first=first):
             started = time.perf_counter()
             task.engine.process(span, 1e9)
             processed = time.perf_counter()

@@ -1,270 +1,198 @@
-"""Throughput: River's bare loop, the engine alone, and the service over a real Kafka, in one run.
+"""Throughput: River's bare loop, the engine alone, the service over a real Kafka, and a rival; all in one run.
 
-    python benchmarks/throughput.py                 # all of it, some minutes
-    python benchmarks/throughput.py --no-service    # without Kafka
-    python benchmarks/throughput.py --no-memory     # without a million events through the engine, memory at five points
-    python benchmarks/throughput.py --profile       # where the service's time goes
+    python benchmarks/throughput.py                                   # all of it, half an hour
+    python benchmarks/throughput.py --model Logistic --only confluent --rounds 1
+    python benchmarks/throughput.py --list                            # what there is to choose from
+    python benchmarks/throughput.py --model Logistic --only exactly_once --profile
 
-Each figure is events per second; the ratio is against River's bare predict-then-learn loop of the same model, timed
-right before, since machines are noisy. Ten numeric features, KS on all of them, ADWIN on the errors; a label follows
-each event.
+Ten numeric features, KS on all of them, ADWIN on the errors; a hundred events come, then their hundred labels. Every
+figure is events per second from the moment a fifth of the backlog is done until all is. Services run in processes of
+their own, one partition, one worker, with `merge.slack` a hundred events long and all else by default. Machines are
+noisy, so only ratios mean much: that to River's bare predict-then-learn loop, timed right before and right after, and
+that to the rival on the same broker and stream (see benchmarks/README.md on how to install it). Figures are medians
+over the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
-import cProfile
-import gc
-import io
-import json
-import os
 import pstats
-import random
-import re
-import resource
-import secrets
-import statistics
-import threading
-import time
-import urllib.request
-from collections.abc import Callable
+import sys
+from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from statistics import mean, median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-from kafka import KafkaProducer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
-from river import forest, linear_model, preprocessing, tree
 
-from stream.config.model import Config
-from stream.core.engine import Engine
-from stream.records import Event, Label, Span
-from stream.testing import small_config
+from bench.engines import spans
+from bench.engines import speed as engine_speed
+from bench.models import MODELS, bare, configuration, rows
+from bench.place import Ends, Place, Stream
+from bench.running import Running, Worker, speed
 
-FEATURES = [f"f{i}" for i in range(10)]
-SPAN = 100
-IN_SPANS = f"engine, spans of {SPAN}"
-ONE_BY_ONE = "engine, one by one (inline labels)"
-SERVICE = "service over Kafka (kafka-python)"
-
-MODELS: dict[str, tuple[dict[str, Any], Callable[[], Any], int]] = {
-    "Scaler + LogisticRegression": (
-        {
-            "kind": "river",
-            "pipeline": [
-                {"use": "river.preprocessing.StandardScaler"},
-                {"use": "river.linear_model.LogisticRegression"},
-            ],
-        },
-        lambda: preprocessing.StandardScaler() | linear_model.LogisticRegression(),
-        30_000,
-    ),
-    "HoeffdingTree": (
-        {"kind": "river", "pipeline": [{"use": "river.tree.HoeffdingTreeClassifier"}]},
-        tree.HoeffdingTreeClassifier,
-        20_000,
-    ),
-    "ARF(10)": (
-        {"kind": "river", "pipeline": [{"use": "river.forest.ARFClassifier", "with": {"n_models": 10, "seed": 1}}]},
-        lambda: forest.ARFClassifier(n_models=10, seed=1),
-        2_000,
-    ),
-}
-"""Name -> learner configuration, the same model in bare River, and how many events are enough to time it."""
+RIVAL = Path(__file__).parent / "rivals" / "quix_river.py"
+RIVAL_PYTHON = Path(__file__).parents[1] / ".venv-rival" / "bin" / "python"
+STAGES = ("poll and rest", "decode", "engine", "produce", "commit")
 
 
-def rows(n: int) -> tuple[list[dict[str, float]], list[bool]]:
-    """`n` rows of ten standard normal features, and whether the first three with some noise add up to more than 0."""
-    rng = random.Random(42)
-    xs = [{name: rng.gauss(0, 1) for name in FEATURES} for _ in range(n)]
-    return xs, [x["f0"] + x["f1"] + x["f2"] + rng.gauss(0, 0.5) > 0 for x in xs]
+class Way(NamedTuple):
+    """One way of having a model predict and learn."""
+
+    what: str
+    delivery: str = ""
+    client: str = ""
+    inline: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its row in the table."""
+        parts = (self.what, self.client, self.delivery, "inline" if self.inline else "")
+        return ", ".join(part for part in parts if part)
 
 
-def configuration(learner: dict[str, Any], **overrides: Any) -> Config:
-    """A service on ten numeric features with KS on all of them and ADWIN on the errors."""
-    return small_config(
-        {
-            "events": {"time": "ts", "features": {name: {"type": "number"} for name in FEATURES}},
-            "model": {"learner": learner},
-            "detectors": {"concept": [{"kind": "adwin"}], "data": [{"kind": "ks"}]},
-            "adaptation": {"policy": "alert_only"},  # a challenger would learn as well: twice the model, not overhead
-            **overrides,
-        }
-    )
+ENGINE, SERVICE, QUIX = "engine", "service", "Quix Streams"
+DELIVERIES = ("exactly_once", "at_least_once")
+WAYS = [
+    Way(ENGINE),
+    Way(ENGINE, inline=True),
+    *(Way(SERVICE, delivery, client) for client in ("confluent", "kafka-python") for delivery in DELIVERIES),
+    *(Way(QUIX, delivery) for delivery in DELIVERIES),
+    *(Way(SERVICE, delivery, "confluent", inline=True) for delivery in DELIVERIES),
+    *(Way(QUIX, delivery, inline=True) for delivery in DELIVERIES),
+]
 
 
-def bare(model: Any, xs: list[dict[str, float]], ys: list[bool]) -> float:
-    """Events per second of River's own loop."""
-    started = time.perf_counter()
-    for x, y in zip(xs, ys, strict=True):
-        model.predict_proba_one(x)
-        model.learn_one(x, y)
-    return len(xs) / (time.perf_counter() - started)
+class Bench:
+    """Measures one model after the other, in the ways that were chosen."""
+
+    def __init__(self, options: argparse.Namespace, ways: list[Way], place: Place, console: Console) -> None:
+        self._options = options
+        self._ways = ways
+        self._place = place
+        self._console = console
+        self._stages: dict[Way, dict[str, float]] = {}
+        self._streams: dict[tuple[int, str], Stream] = {}
+
+    def model(self, name: str, progress: Progress) -> None:
+        """Measure a model and print what came of it."""
+        model = MODELS[name]
+        xs, ys = rows(model.events)
+        speeds: dict[Way, list[tuple[float, float]]] = defaultdict(list)
+        task = progress.add_task(name, total=self._options.rounds * len(self._ways))
+        for _ in range(self._options.rounds):
+            before = bare(model.make(), xs, ys)
+            for way in self._ways:
+                if way.what == ENGINE:
+                    config = configuration(model.learner, inline=way.inline)
+                    reached = engine_speed(config, spans(xs, ys, inline=way.inline))
+                elif way.what == SERVICE:
+                    reached = self._service(name, way)
+                else:
+                    reached = self._rival(name, way)
+                after = bare(model.make(), xs, ys)
+                speeds[way].append((reached, mean((before, after))))
+                before = after
+                progress.advance(task)
+        self._tell(name, speeds)
+
+    def _stream(self, events: int, kind: str) -> Stream:
+        if (events, kind) not in self._streams:
+            self._streams[events, kind] = self._place.fill(*rows(events), kind=kind)
+        return self._streams[events, kind]
+
+    def _service(self, name: str, way: Way) -> float:
+        model = MODELS[name]
+        stream = self._stream(model.events, "inline" if way.inline else "two topics")
+        config = self._place.service(model.learner, stream, way.client, way.delivery)
+        with TemporaryDirectory() as folder:
+            profile = Path(folder) / "profile" if self._options.profile else None
+            with Worker(self._place, config, profile) as worker, self._ends(config.topics.predictions) as ends:
+                reached = speed(worker, ends, stream.n)
+                stages = worker.stages()
+                worker.stop()
+            if profile is not None:
+                self._console.print(f"[bold]{name}: {way.name}")
+                pstats.Stats(str(profile), stream=self._console.file).sort_stats("tottime").print_stats(30)
+        micros = {stage: 1e6 * seconds / stream.n for stage, seconds in stages.items()}
+        self._stages[way] = {"poll and rest": 1e6 / reached - sum(micros.values()), **micros}
+        self._place.delete([config.topics.predictions])
+        return reached
+
+    def _rival(self, name: str, way: Way) -> float:
+        stream = self._stream(MODELS[name].events, "inline" if way.inline else "mixed")
+        target = self._place.name("quix")
+        self._place.create({target: 1})
+        guarantee = way.delivery.replace("_", "-")
+        command = [self._options.rival, str(RIVAL), self._place.address, stream.events, target, target, name, guarantee]
+        with Running(command) as rival, self._ends(target) as ends:
+            reached = speed(rival, ends, stream.n)
+            rival.stop()
+        self._place.delete([target])
+        return reached
+
+    def _ends(self, topic: str) -> Ends:
+        return Ends(self._place.address, topic, 1)
+
+    def _tell(self, name: str, speeds: dict[Way, list[tuple[float, float]]]) -> None:
+        table = Table("what", title=f"{name}: throughput of one process")
+        for head in ("events/s", "of bare River", f"of {QUIX}"):
+            table.add_column(head, justify="right")
+        costs = Table("what", title=f"{name}: a worker's time, in microseconds per event and its label")
+        for head in STAGES:
+            costs.add_column(head, justify="right")
+        for way in self._ways:
+            pairs = speeds[way]
+            ratio = median(reached / base for reached, base in pairs)
+            theirs = speeds.get(Way(QUIX, way.delivery, inline=way.inline)) if way.what == SERVICE else None
+            beside = median(ours / other for (ours, _), (other, _) in zip(pairs, theirs, strict=True)) if theirs else 0
+            reached = median(reached for reached, _ in pairs)
+            table.add_row(way.name, f"{reached:,.0f}", f"{ratio:.2f}x", f"{beside:.2f}x" if beside else "")
+            if way in self._stages:
+                costs.add_row(way.name, *(f"{self._stages[way][stage]:.1f}" for stage in STAGES))
+        base = median(base for pairs in speeds.values() for _, base in pairs)
+        table.add_row("River's bare loop", f"{base:,.0f}", "1x", "")
+        self._console.print(table)
+        if costs.row_count:
+            self._console.print(costs)
+        self._stages.clear()
 
 
-def spans(xs: list[dict[str, float]], ys: list[bool], size: int, *, inline: bool = False, first: int = 0) -> list[Span]:
-    """The same stream as spans of `size` events followed by their labels, or with inline labels."""
-    cut = []
-    for start in range(0, len(xs), size):
-        numbers = range(start, min(start + size, len(xs)))
-        ids = [(f"e{first + n}", float(first + n), first + n) for n in numbers]
-        events = [
-            Event(id_, ts, ts, offset, xs[n], b"k", ys[n] if inline else None)
-            for n, (id_, ts, offset) in zip(numbers, ids, strict=True)
-        ]
-        labels = [] if inline else [Label(id_, ys[n], ts, o) for n, (id_, ts, o) in zip(numbers, ids, strict=True)]
-        cut.append(Span(events, labels, [], 1e9))
-    return cut
-
-
-def engine(config: Config, cut: list[Span]) -> float:
-    """Events per second of the engine on decoded records."""
-    under_test = Engine(config, 0)
-    gc.collect()
-    started = time.perf_counter()
-    for span in cut:
-        under_test.process(span, 1e9)
-    return sum(len(span.events) for span in cut) / (time.perf_counter() - started)
-
-
-def service(learner: dict[str, Any], xs: list[dict[str, float]], ys: list[bool], *, profile: bool) -> float:
-    """Events per second of the service over Kafka: a backlog of events and labels, worked off by one worker."""
-    from stream.embedded.box import Box
-    from stream.kafka.client import admin
-    from stream.kafka.topics import ensure_topics
-    from stream.service import Service
-
-    with Box() as box:
-        os.environ["DRIFTLINE_SIGNING_KEY"] = secrets.token_hex(32)
-        config = configuration(
-            learner,
-            kafka={"bootstrap_servers": box.bootstrap_servers},
-            redis={"url": box.redis_url},
-            http={"port": 0},
-            merge={"slack": SPAN},
-        )
-        client = admin(config.kafka)
-        ensure_topics(client, config.topics, 1)
-        client.close()
-        produce(config, xs, ys)
-        under_test = Service(config)
-        profiler = cProfile.Profile()
-
-        def run() -> None:
-            if profile:
-                profiler.runcall(under_test.run)
-            else:
-                under_test.run()
-
-        worker = threading.Thread(target=run)
-        worker.start()
-        began = wait_for(lambda: predicted(under_test.http_port) > 0)
-        first = predicted(under_test.http_port)
-        ended = wait_for(lambda: predicted(under_test.http_port) >= len(xs))
-        under_test.stop()
-        worker.join()
-        if profile:
-            text = io.StringIO()
-            pstats.Stats(profiler, stream=text).sort_stats("tottime").print_stats(25)
-            Console(soft_wrap=True).print(text.getvalue(), markup=False, highlight=False)
-        return (len(xs) - first) / (ended - began)
-
-
-def produce(config: Config, xs: list[dict[str, float]], ys: list[bool]) -> None:
-    """Fill the topics."""
-    producer = KafkaProducer(bootstrap_servers=config.kafka.bootstrap_servers, linger_ms=20, batch_size=256 * 1024)
-    labels = config.topics.labels
-    assert labels is not None
-    for n, (x, y) in enumerate(zip(xs, ys, strict=True)):
-        key, at = b"k", n * 1000
-        event, label = {"id": f"e{n}", "ts": n, **x}, {"id": f"e{n}", "label": y}
-        producer.send(config.topics.events, json.dumps(event).encode(), key, partition=0, timestamp_ms=at)
-        producer.send(labels, json.dumps(label).encode(), key, partition=0, timestamp_ms=at)
-    producer.flush()
-    producer.close()
-
-
-def predicted(port: int) -> int:
-    """How many events a service says it has predicted."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        text = answer.read().decode()
-    found = re.search(r'driftline_records_total\{outcome="predicted",topic="events"\} (\S+)', text)
-    return int(float(found[1])) if found else 0
-
-
-def wait_for(condition: Callable[[], bool], timeout: float = 600) -> float:
-    """The time at which the condition became true."""
-    deadline = time.perf_counter() + timeout
-    while not condition():
-        if time.perf_counter() > deadline:
-            raise TimeoutError("the service did not get there in time")
-        time.sleep(0.05)
-    return time.perf_counter()
-
-
-def resident() -> float:
-    """Resident memory of this process, in MB."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        return int(statm.read_text().split()[1]) * resource.getpagesize() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
-def memory(console: Console, total: int) -> None:
-    """Send `total` events through one engine and print its memory at five points."""
-    xs, ys = rows(10_000)
-    under_test = Engine(configuration(MODELS["Scaler + LogisticRegression"][0]), 0)
-    table = Table("events", "resident memory, MB", title=f"Memory over {total:,} events (engine, logistic regression)")
-    for done in track(range(0, total, len(xs)), description="memory", console=console):
-        for span in spans(xs, ys, SPAN, first=done):
-            under_test.process(span, 1e9)
-        reached = done + len(xs)
-        if reached % (total // 5) == 0:
-            gc.collect()
-            table.add_row(f"{reached:,}", f"{resident():.0f}")
-    console.print(table)
-
-
-def measure(name: str, ways: list[str], options: argparse.Namespace, table: Table) -> None:
-    """Measure one model in every way and add it to the table."""
-    learner, make, n = MODELS[name]
-    xs, ys = rows(n)
-    one_way: dict[str, Callable[[], float]] = {
-        IN_SPANS: lambda: engine(configuration(learner), spans(xs, ys, SPAN)),
-        ONE_BY_ONE: lambda: engine(configuration(learner), spans(xs, ys, SPAN, inline=True)),
-        SERVICE: lambda: service(learner, xs, ys, profile=options.profile),
-    }
-    reference = []
-    for way in ways:
-        pairs = []
-        for _ in range(1 if way == SERVICE else options.rounds):
-            base = bare(make(), xs, ys)
-            pairs.append((one_way[way](), base))
-        reference += [base for _, base in pairs]
-        speed = statistics.median(speed for speed, _ in pairs)
-        ratio = statistics.median(speed / base for speed, base in pairs)
-        table.add_row(name, way, f"{speed:,.0f}", f"{ratio:.2f}x")
-    table.add_row(name, "River's bare loop", f"{statistics.median(reference):,.0f}", "1x", end_section=True)
+def chosen(options: argparse.Namespace) -> tuple[list[str], list[Way]]:
+    """The models and ways that the options name. All but inline labels when they name none."""
+    models = [name for name in MODELS if not options.model or any(part in name for part in options.model)]
+    if options.only:
+        return models, [way for way in WAYS if any(part in way.name for part in options.only)]
+    return models, [way for way in WAYS if way.what == ENGINE or not way.inline]
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Throughput of the engine and the service against bare River.")
-    parser.add_argument("--no-service", action="store_true", help="leave out what needs Kafka")
-    parser.add_argument("--no-memory", action="store_true", help="leave out the million events")
-    parser.add_argument("--memory-events", type=int, default=1_000_000)
-    parser.add_argument("--profile", action="store_true", help="print where the service's time goes")
+    parser.add_argument("--model", action="append", help="only models whose name holds this; may be repeated")
+    parser.add_argument("--only", action="append", help="only ways whose name holds this; may be repeated")
+    parser.add_argument("--list", action="store_true", help="print the names of models and ways, and end")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median is printed")
+    parser.add_argument("--profile", action="store_true", help="print where the service's time goes, by function")
+    parser.add_argument("--rival", default=str(RIVAL_PYTHON), help="Python that has requirements/bench.txt installed")
     options = parser.parse_args()
     console = Console()
-    table = Table("model", "what", "events/s", "of bare River", title="Throughput, one process")
-    ways = [IN_SPANS, ONE_BY_ONE] + ([] if options.no_service else [SERVICE])
-    for name in track(MODELS, description="throughput", console=console):
-        measure(name, ways, options, table)
-    console.print(table)
-    if not options.no_memory:
-        memory(console, options.memory_events)
+    if options.list:
+        console.print("\n".join([*MODELS, "", *(way.name for way in WAYS)]))
+        return
+    models, ways = chosen(options)
+    if not (models and ways):
+        sys.exit("Nothing is left to measure; --list tells the names of models and ways.")
+    if not Path(options.rival).exists() and any(way.what == QUIX for way in ways):
+        console.print(f"[yellow]No rival: there is no {options.rival}; benchmarks/README.md tells how to install it.")
+        ways = [way for way in ways if way.what != QUIX]
+    with Place() as place, Progress(console=console) as progress:
+        bench = Bench(options, ways, place, console)
+        for name in models:
+            bench.model(name, progress)
 
 
 if __name__ == "__main__":

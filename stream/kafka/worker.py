@@ -46,6 +46,7 @@ log = structlog.get_logger()
 IDLE_POLL = 0.1
 REPORT_INTERVAL = 1.0
 SETTLE_TIMEOUT = 15.0
+"""Longest wait for a commit, in seconds; no longer than the broker keeps a transaction open either."""
 CLOSE_TIMEOUT = 5.0
 PING_TIMEOUT = 3.0
 PING_INTERVAL = 5.0
@@ -333,7 +334,7 @@ class Worker:
             else:
                 rest = self._settle()
                 if rest:
-                    self._consumer.commit(rest, self._patience(SETTLE_TIMEOUT))
+                    self._consumer.commit(rest, self._settle_patience)
                 self._done()
                 self._telemetry.observe_span("commit", time.perf_counter() - started)
         except Regrouped as error:
@@ -360,7 +361,11 @@ class Worker:
                 self._sealed[partition] = task.positions()
         passing("journal_sent")
         positions = {tp: at for sealed in self._sealed.values() for tp, at in sealed.items()}
-        return self._delivery.settle(positions, self._patience(SETTLE_TIMEOUT))
+        return self._delivery.settle(positions, self._settle_patience)
+
+    @property
+    def _settle_patience(self) -> float:
+        return self._patience(min(SETTLE_TIMEOUT, self._config.kafka.transaction_timeout))
 
     def _done(self) -> None:
         """What was settled is committed."""

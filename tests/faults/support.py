@@ -50,7 +50,7 @@ def fill(stage: Stage, first: int, end: int, *, partitions: int = 1, delay: floa
 
 def outcome(stage: Stage, partitions: int = 1) -> Outcome:
     """What came out, without what depends on the clock and on the names of topics."""
-    seen = stage.read("predictions")
+    seen = stage.read("predictions", at_least=stage.committed("events"))
     predictions: list[list[dict[str, Any]]] = [[] for _ in range(partitions)]
     for record in seen:
         predictions[record.json["partition"]].append({**record.json, "latency_ms": 0})

@@ -17,13 +17,14 @@ ADAPTING = {
     "kafka": {"instance": "w1", "max_poll_records": 20},
     "runtime": {"commit_interval": "20ms", "snapshot_interval": "200ms"},
 }
-PADDING = "x" * 4000
+PADDING = "x" * 16_000
 
 
 def test_a_broker_that_stops_in_mid_stream_doubles_and_loses_nothing(
     make_stage: MakeStage, own_broker: EmbeddedKafka
 ) -> None:
     expected, stage = make_stage(ADAPTING), make_stage(ADAPTING)
+    stage.configure({"kafka": {"transaction_timeout": "3s"}})
     fill(expected, 0, 3000)
     finish(expected, 3000)
     fill(stage, 0, 3000)
@@ -54,7 +55,7 @@ def test_a_truncated_log_is_told_and_counted(make_stage: MakeStage) -> None:
         wait_committed(stage, 1000, worker)
         counted = worker.metric("driftline_resume_gap_records_total")
         assert worker.terminate() == 0, worker.log
-    predicted = [p["id"] for p in stage.predictions()]
+    predicted = [p["id"] for p in stage.predictions(at_least=800)]
 
     assert gap["records_not_learned"] == {"events": 200, "labels": 0}
     assert counted == 200
@@ -81,7 +82,7 @@ def test_a_truncated_journal_is_told_and_counted_and_the_newest_snapshot_taken(m
 
     assert gap["records_not_learned"] == {"events": 500, "labels": 500}
     assert (saved.state.scores.labels, after.state.scores.labels) == (500, 700)
-    assert [p["id"] for p in stage.predictions()] == [f"e{n}" for n in range(1200)]
+    assert [p["id"] for p in stage.predictions(at_least=1200)] == [f"e{n}" for n in range(1200)]
 
 
 def test_outputs_that_are_not_taken_hold_back_the_inputs(make_stage: MakeStage) -> None:
@@ -91,14 +92,13 @@ def test_outputs_that_are_not_taken_hold_back_the_inputs(make_stage: MakeStage) 
     with Forked(stage) as worker:
         until(lambda: state_of_kafka(worker).get("state") == "down", 30.0, lambda: worker.log)
         lean = worker.metric("process_resident_memory_bytes")
-        stage.produce("events", [event(n, {"x": 0.5, "kind": "a", "padding": PADDING}) for n in range(400, 20_000)])
-        until(lambda: worker.metric("driftline_lag_records", topic="events") >= 19_000, 30.0, lambda: worker.log)
-        time.sleep(2.0)
+        stage.produce("events", [event(n, {"x": 0.5, "kind": "a", "padding": PADDING}) for n in range(400, 5_000)])
+        time.sleep(3.0)  # in which it would have read them all
         full = worker.metric("process_resident_memory_bytes")
         predicted = worker.metric("driftline_records_total", outcome="predicted")
         alerts_refused(stage, False)
-        until(lambda: stage.committed("events") == 20_000, 60.0, lambda: worker.log)
+        until(lambda: stage.committed("events") == 5_000, 60.0, lambda: worker.log)
 
     assert predicted <= 400
     assert full - lean < 40e6, "of 80 MB that came meanwhile"
-    assert [p["id"] for p in stage.predictions()] == [f"e{n}" for n in range(20_000)]
+    assert [p["id"] for p in stage.predictions(at_least=5_000)] == [f"e{n}" for n in range(5_000)]

@@ -116,16 +116,17 @@ def test_a_wiped_redis_and_a_kill_leave_the_model_of_an_uninterrupted_run(stage:
 
 
 def test_a_promotion_waits_for_redis_to_come_back(stage: Stage, own_valkey: EmbeddedValkey) -> None:
+    stage.configure({"merge": {"wait": "60s"}})
     fill(stage, 0, 900)
     with Forked(stage) as worker:
-        wait_committed(stage, 900, worker)
+        until(lambda: stage.committed("events") == 900, 30.0, lambda: worker.log)
         with stopped(own_valkey):
             fill(stage, 900, 2000)
             worker.wait_said("promotion_waits")
-            wait_committed(stage, 2000, worker)
+            until(lambda: stage.committed("events") == 2000, 30.0, lambda: worker.log)
         worker.wait_said("promoted")
         fill(stage, 2000, 2100)
-        wait_committed(stage, 2100, worker)
+        until(lambda: stage.committed("events") == 2100, 30.0, lambda: worker.log)
         assert worker.terminate() == 0, worker.log
 
     predictions = outcome(stage).predictions[0]

@@ -45,7 +45,7 @@ def test_records_arrive_whole_and_in_order(world: World) -> None:
         producer.send(Outgoing(world.out, b"k", b"%d" % n, [("h", b"%d" % n)]), failed.append)
     producer.flush(10.0)
 
-    seen = world.outside.read(world.out)
+    seen = world.arrived(world.out, 500)
     assert failed == []
     assert [record.value for record in seen] == [b"%d" % n for n in range(500)]
     assert (seen[3].key, seen[3].headers) == (b"k", {"h": b"3"})
@@ -64,7 +64,7 @@ def test_a_key_goes_where_every_kafka_client_puts_it(world: World) -> None:
         producer.send(out(topic, b"ours", key), never)
     producer.flush(10.0)
 
-    ours = {record.key: record.partition for record in world.outside.read(topic) if record.value == b"ours"}
+    ours = {record.key: record.partition for record in world.arrived(topic, 60) if record.value == b"ours"}
     assert ours == dict(zip(keys, partitions, strict=True))
 
 
@@ -75,7 +75,7 @@ def test_a_record_can_be_given_its_partition(world: World) -> None:
         producer.send(out(world.out, b"%d" % number, b"same key", number), never)
     producer.flush(10.0)
 
-    assert sorted((r.partition, r.value) for r in world.outside.read(world.out)) == [(0, b"0"), (1, b"1"), (1, b"1")]
+    assert sorted((r.partition, r.value) for r in world.arrived(world.out, 3)) == [(0, b"0"), (1, b"1"), (1, b"1")]
 
 
 def test_a_record_without_a_key_or_a_value_is_delivered(world: World) -> None:
@@ -85,7 +85,7 @@ def test_a_record_without_a_key_or_a_value_is_delivered(world: World) -> None:
     producer.send(Outgoing(world.out, b"tombstone", None, [], 0), never)
     producer.flush(10.0)
 
-    assert [(r.key, r.value) for r in world.outside.read(world.out)] == [(None, b"no key"), (b"tombstone", None)]
+    assert [(r.key, r.value) for r in world.arrived(world.out, 2)] == [(None, b"no key"), (b"tombstone", None)]
 
 
 def test_a_record_that_the_broker_refuses_is_told(world: World) -> None:

@@ -25,7 +25,7 @@ from stream.kafka.client import (
     make_producer,
     make_transactional_producer,
 )
-from tests.integration.support.outside import Given, Outside
+from tests.integration.support.outside import Given, Outside, Seen
 from tests.integration.support.waiting import until
 
 SECONDS = 20.0
@@ -141,6 +141,10 @@ class World:
         with closing(admin(self.config().kafka)) as client:
             tp = TopicPartition(topic, 0)
             until(lambda: client.list_partition_offsets({tp: -1})[tp].offset == offset, SECONDS)
+
+    def arrived(self, topic: str, count: int) -> list[Seen]:
+        """The records of a topic when there are so many, as another client's subscriber sees them."""
+        return self.outside.wait_for(topic, lambda seen: len(seen) >= count, SECONDS)
 
     def seen(self, topic: str) -> list[bytes]:
         """What a subscriber sees of a topic now: all that is committed, partition after partition."""

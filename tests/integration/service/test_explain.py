@@ -278,6 +278,8 @@ def test_a_log_that_was_cut_off_is_told_with_what_is_missing(lived: Stage) -> No
 def test_the_newest_of_several_predictions_is_explained_and_the_others_are_told(make_stage: MakeStage) -> None:
     instance = {"instance": "w1", "session_timeout": "6s"}
     stage = make_stage({"delivery": "at_least_once", "kafka": instance, "runtime": {"commit_interval": "1h"}})
+    with InThread(stage) as service:
+        service.wait_version(1)  # to register it would be a reason to commit early
     stage.produce("events", [event(n) for n in range(60)])
     stage.produce("labels", [label(n, delay=100.5) for n in range(60)])
     with Forked(stage) as worker:
