@@ -17,7 +17,8 @@ from bench.place import Stream
 
 CONTEXT = multiprocessing.get_context("spawn")
 _DISTINCT = 5_000
-_TICK = 0.001
+_TICK = 0.003
+"""Time between two bursts of events: each makes work for everybody on the way, however few it holds."""
 _MOST = 100
 """Most events of a tick."""
 _WAITING = 10_000

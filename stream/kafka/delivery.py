@@ -36,6 +36,8 @@ FULL = 10_000
 """Outputs after which a commit is due, whatever the interval: they are kept in memory until they are committed."""
 CONNECT_TIMEOUT = 30.0
 """Longest wait, in seconds, for the transactions of earlier producers to be ended."""
+LEAST_TIME = 1.0
+"""Time, in seconds, without which ending a transaction that has failed is not begun."""
 
 
 class Delivery(ABC):
@@ -164,10 +166,14 @@ class ExactlyOnce(Delivery):
 
     def close(self, timeout: float) -> None:
         """A transaction that is open is aborted: left to itself it would hold up subscribers until it times out."""
-        if self._open and self._failed is None:
-            with suppress(BrokerError):
+        deadline = time.monotonic() + timeout
+        with suppress(BrokerError):
+            if self._open and self._failed is None:
                 self._producer.abort(timeout)
-        self._producer.close(timeout)
+            elif self._open and timeout >= LEAST_TIME:
+                self._producer.close(0.0)
+                self._producer = self._connect(timeout)
+        self._producer.close(_left(deadline))
 
     def distrust(self, error: BrokerError) -> None:
         """A producer that was idle meanwhile may wait in vain for its coordinator; a new one finds it at once."""

@@ -115,8 +115,13 @@ class Task:
         return self.engine.command(command, now)
 
     @property
+    def changed(self) -> bool:
+        """Whether the state is another than at the last commit."""
+        return bool(self._steps)
+
+    @property
     def uncommitted(self) -> bool:
-        """Whether there are steps to commit."""
+        """Whether there are steps to commit. Commands before the first record wait: a commit needs a position."""
         return bool(self._steps and self.engine.state.positions)
 
     @property
@@ -125,10 +130,7 @@ class Task:
         return len(self._steps) >= FULL
 
     def entry(self) -> Outgoing | None:
-        """The journal record of what was done since the last commit; None when there is nothing to commit.
-
-        Commands given before the first record wait for it: a commit needs a position.
-        """
+        """The journal record of what was done since the last commit; None when there is nothing to commit."""
         if not self.uncommitted:
             return None
         entry = Entry(

@@ -182,6 +182,8 @@ class Worker:
             self._commit()
         if not self._held:
             for task in self._tasks.values():
+                if not task.changed and self._snapshots.due(task):
+                    self._save(task)
                 self._tell(task, self._champions.command(task))
         if not self._held and not self._delivery.unsettled:
             for task in self._admission.advance(self._consumer, self._unopened, BUSY):
@@ -313,7 +315,7 @@ class Worker:
         for partition in partitions:
             self._champions.closed(partition)
             task = self._tasks.pop(partition, None)
-            if task is not None and save:
+            if task is not None and save and not task.changed:
                 self._save(task)
         if save:
             self._snapshots.flush(self._patience(FLUSH_TIMEOUT))
@@ -348,9 +350,6 @@ class Worker:
             return
         self._heard_at = time.monotonic()
         self._out_of_trouble()
-        for task in self._tasks.values():
-            if self._snapshots.due(task):
-                self._save(task)
 
     def _settle(self) -> Mapping[Partition, Position]:
         """Hand over the journal entry of each task, once, and make sure of all outputs."""

@@ -78,7 +78,15 @@ class ModelStore:
         ]
         with redis_errors(self.where):
             written = msgspec.json.encode(stored)
-            args: list[str | bytes | int] = [checksum, data, written, meta.parent, name, origin, f"{self._prefix}artifact:"]
+            args: list[str | bytes | int] = [
+                checksum,
+                data,
+                written,
+                meta.parent,
+                name,
+                origin,
+                f"{self._prefix}artifact:",
+            ]
             return int(self._publish(keys=keys, args=args))
 
     def names(self) -> list[str]:

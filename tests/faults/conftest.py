@@ -55,7 +55,7 @@ def outside(own_broker: EmbeddedKafka) -> Iterator[Outside]:
 QUIET = {
     "detectors": {"concept": [{"kind": "ddm"}]},
     "adaptation": {"policy": "alert_only"},
-    "kafka": {"session_timeout": "3s"},
+    "kafka": {"session_timeout": "3s", "transaction_timeout": "3s"},
 }
 
 

@@ -98,5 +98,6 @@ def finish(stage: Stage, n: int, *, faults: Sequence[str] = ()) -> None:
         with Forked(stage, fault) as worker:
             assert worker.wait(60.0) == -9, f"{fault} was not passed; {worker.log}"
     with Forked(stage) as worker:
+        worker.wait_ready()
         wait_committed(stage, n, worker)
         assert worker.terminate() == 0, worker.log

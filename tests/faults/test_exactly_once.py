@@ -40,7 +40,7 @@ def test_a_worker_killed_at_any_step_leaves_the_outputs_and_the_model_of_an_unin
 ) -> None:
     stage.configure(ADAPTING)
     fill(stage, 0, EVENTS)
-    once = ("promoting", "model_published", "champion_moved", "swapped", "replayed")
+    once = ("promoting", "model_published", "champion_moved", "swapped", "replayed", "snapshot_saved")
     finish(stage, EVENTS, faults=[f"{point}:{1 if point in once else 3}" for point in faultpoints.POINTS])
 
     assert_same(outcome(stage), uninterrupted)

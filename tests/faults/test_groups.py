@@ -52,7 +52,7 @@ def contents(valkey: EmbeddedValkey, stage: Stage) -> dict[bytes, bytes | None]:
 
 
 def test_a_rebalance_storm_predicts_every_event_once(make_stage: MakeStage) -> None:
-    events, partitions = 4000, 4
+    events, partitions = 3000, 4
     calm, stage = (make_stage(BRISK, partitions=partitions) for _ in range(2))
     fill(calm, 0, events, partitions=partitions)
     finish(calm, events)
@@ -127,14 +127,14 @@ def test_a_transaction_that_outlives_its_time_is_done_over(brisk: Stage, make_st
 
     stage = brisk
     stage.configure(
-        {"kafka": {"session_timeout": "20s", "transaction_timeout": "3s"}, "runtime": {"commit_interval": "1.5s"}}
+        {"kafka": {"session_timeout": "20s", "transaction_timeout": "2s"}, "runtime": {"commit_interval": "1s"}}
     )
     fill(stage, 0, 1000)
     with Forked(stage) as worker:
         holds(worker, 1000)
         assert stage.committed("events") == 0
         with worker.frozen():
-            time.sleep(4.5)  # the broker's patience, and its next look at the clock
+            time.sleep(3.2)  # the broker's patience, and its next look at the clock
         worker.wait_said("fenced")
         wait_committed(stage, 1000, worker)
         assert worker.metric("driftline_fenced_total") == 1
