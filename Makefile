@@ -26,7 +26,7 @@ export PIP_USER := 0
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint unit docs bench lock clean always
+.PHONY: help demo test lint unit soak docs bench lock clean always
 
 say = @printf '\n== %s\n' '$(1)'
 
@@ -54,6 +54,10 @@ lint: $(VENV)/.dev $(VENV)/.wheel ## style, types and import rules
 unit: $(VENV)/.dev $(VENV)/.wheel ## the tests that need no broker
 	$(call say,pytest tests/unit tests/contract tests/golden)
 	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest tests/unit tests/contract tests/golden $(ARGS)
+
+soak: $(VENV)/.dev $(VENV)/.wheel ## 200 workers killed at random, the results compared with a run without (5 min)
+	$(call say,pytest -m soak)
+	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest tests/faults -m soak -q $(ARGS)
 
 docs: $(VENV)/.demo $(VENV)/.wheel ## write docs/config.md from the configuration's models
 	@mkdir -p build

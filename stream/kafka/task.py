@@ -90,6 +90,11 @@ class Task:
         self._steps.append(SpanStep(taken.received, now, events, labels))
         return effects
 
+    @property
+    def span(self) -> int:
+        """Most records of the next step."""
+        return self._merger.max_span
+
     def _pace(self, records: int, seconds: float) -> None:
         """Have the next span take about `STEP_SECONDS`, if this one of `records` took so many; grow by steps only."""
         if records:

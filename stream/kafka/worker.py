@@ -179,7 +179,7 @@ class Worker:
         if not self._held:
             self._work()
         if self._soon or self._due(self._committed_at, self._commit_interval):
-            self._commit()
+            self._commit_and_pace()
         if not self._held:
             for task in self._tasks.values():
                 if not task.changed and self._snapshots.due(task):
@@ -323,6 +323,13 @@ class Worker:
             self._telemetry.forget(partition)
 
     # commits
+
+    def _commit_and_pace(self) -> None:
+        """Commit, and leave the work at least as much time until the next commit as this one took, or the interval."""
+        begun = time.monotonic()
+        self._commit()
+        took, interval = time.monotonic() - begun, self._commit_interval
+        self._committed_at = begun + max(0.0, took + min(took, interval) - interval)
 
     def _commit(self) -> None:
         self._committed_at = time.monotonic()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -88,6 +90,16 @@ def committed(stage: Stage) -> tuple[int, int]:
 def wait_committed(stage: Stage, n: int, worker: Forked, timeout: float = 60.0) -> None:
     """Wait until `n` events and labels are committed."""
     until(lambda: committed(stage) == (n, n), timeout, lambda: f"{committed(stage)} are committed; {worker.log}")
+
+
+def kill_at_random(stage: Stage, chance: random.Random, times: int) -> Iterator[int]:
+    """Kill workers at random instants between their start and some work; yields the events committed by each."""
+    for _ in range(times):
+        with Forked(stage) as worker:
+            worker.wait_said("started")
+            time.sleep(chance.uniform(0.1, 1.2))
+            worker.kill()
+        yield stage.committed("events")
 
 
 def finish(stage: Stage, n: int, *, faults: Sequence[str] = ()) -> None:

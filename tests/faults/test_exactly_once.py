@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 
 from stream import faultpoints
 from tests.faults.conftest import MakeStage
-from tests.faults.support import Outcome, assert_same, fill, finish, outcome
-from tests.integration.support.running import Forked
+from tests.faults.support import Outcome, assert_same, fill, finish, kill_at_random, outcome
 from tests.integration.support.stage import Stage, merged
 
 EVENTS = 3000
@@ -62,11 +62,25 @@ def test_a_worker_killed_at_random_leaves_the_outputs_and_the_model_of_an_uninte
 ) -> None:
     stage.configure(merged(ADAPTING, {"kafka": {"client": client}}))
     fill(stage, 0, EVENTS)
-    chance = random.Random(20)
-    for _ in range(12):
-        with Forked(stage) as worker:
-            worker.wait(0.3 + chance.random() * 0.5)
-            worker.kill()
+    committed = list(kill_at_random(stage, random.Random(20), 12))
     finish(stage, EVENTS)
 
+    assert len(set(committed)) > 4, "too few of the kills came in the middle of work"
     assert_same(outcome(stage), uninterrupted)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_two_hundred_random_kills_leave_the_outputs_and_the_model_of_an_uninterrupted_run(
+    make_stage: MakeStage, uninterrupted: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty streams with ten kills each, with both clients in turn. `make soak` shows how it goes."""
+    for seed in range(20):
+        client = ("confluent", "kafka-python")[seed % 2]
+        stage = make_stage(merged(ADAPTING, {"kafka": {"client": client}}))
+        fill(stage, 0, EVENTS)
+        committed = list(kill_at_random(stage, random.Random(seed), 10))
+        finish(stage, EVENTS)
+        assert_same(outcome(stage), uninterrupted)
+        with capsys.disabled():
+            sys.stdout.write(f"\n{10 * (seed + 1)} kills ({client}), all the same; committed at each: {committed}")

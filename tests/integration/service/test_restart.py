@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from stream.embedded.ports import free_port
+from tests.faults.support import newest_snapshot
 from tests.integration.service.conftest import MakeStage
 from tests.integration.support.outside import Given
 from tests.integration.support.running import InThread, Process
@@ -44,16 +47,21 @@ def test_a_restarted_worker_goes_on_as_if_it_had_never_stopped(make_stage: MakeS
     assert (stage.committed("events"), stage.committed("labels")) == (300, 300)
 
 
-def test_sigterm_commits_what_was_done_and_leaves_within_its_budget(make_stage: MakeStage) -> None:
-    stage = make_stage({"delivery": "at_least_once", "runtime": {"commit_interval": "1h", "shutdown_timeout": "20s"}})
+@pytest.mark.parametrize(("delivery", "interval"), [("exactly_once", "5s"), ("at_least_once", "1h")])
+def test_sigterm_commits_what_was_done_and_leaves_within_its_budget(
+    make_stage: MakeStage, delivery: str, interval: str
+) -> None:
+    stage = make_stage({"delivery": delivery, "runtime": {"commit_interval": interval, "shutdown_timeout": "20s"}})
     stage.produce("events", [event(n) for n in range(5000)])
     stage.produce("labels", late_labels(0, 5000))
     with Process(stage) as worker:
-        stage.predictions(at_least=1)
+        worker.wait_ready()
+        until(lambda: worker.metric("driftline_records_total", outcome="predicted"), 30.0, lambda: worker.log)
         code = worker.terminate()  # fails when it takes longer than 40 s
         log = worker.log
-    done = len(stage.predictions())
     committed = stage.committed("events")
+    done = len(stage.predictions(at_least=committed))
+    saved = newest_snapshot(stage.config, 0)
     with InThread(stage):
         predictions = stage.predictions(at_least=5000)
 
@@ -61,6 +69,7 @@ def test_sigterm_commits_what_was_done_and_leaves_within_its_budget(make_stage: 
     assert '"stopped"' in log
     assert "Traceback" not in log
     assert committed == done >= 1
+    assert saved.positions["events"] == committed
     assert [p["id"] for p in predictions] == [f"e{n}" for n in range(5000)]
 
 
@@ -99,12 +108,12 @@ def test_two_workers_share_partitions_and_one_takes_over_with_what_was_learned(m
         stage.configure({"http": {"port": free_port()}})
         with Process(stage) as second:
             second.wait_ready()
-            until(lambda: assigned() == [2, 2], 30.0, lambda: str(stage.outside.members(stage.group)))
+            until(lambda: assigned() == [1, 1], 30.0, lambda: str(stage.outside.members(stage.group)))
             stage.produce("events", both(100, 200))
             stage.predictions(at_least=200)
             shares = [worker.metric("driftline_records_total", outcome="predicted") for worker in (first, second)]
             assert second.terminate() == 0
-        until(lambda: assigned() == [4], 30.0, lambda: str(stage.outside.members(stage.group)))
+        until(lambda: assigned() == [2], 30.0, lambda: str(stage.outside.members(stage.group)))
         stage.produce("events", both(200, 300))
         stage.produce("labels", [label(n, partition=n % 2) for n in range(300)])
         predictions = stage.predictions(at_least=300)

@@ -124,8 +124,13 @@ class Outside:
         return {tp.partition: meta.offset for tp, meta in offsets.items() if tp.topic == topic}
 
     def members(self, group: str) -> list[set[tuple[str, int]]]:
-        """The partitions of each member of a group."""
-        described = self._admin.describe_groups([group])[group]
+        """The partitions of each member of a group; none while it has no coordinator."""
+        try:
+            described = self._admin.describe_groups([group])[group]
+        except KafkaError as error:
+            if error.retriable:
+                return []
+            raise
         return [
             {
                 (topic["topic"], partition)
