@@ -15,6 +15,14 @@ from tests.integration.support.outside import Outside, opened
 from tests.integration.support.stage import Stage, merged
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A socket of a broken connection may also be collected in mid-test; see `pytest_runtest_logfinish`."""
+    quiet = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(quiet)
+
+
 def pytest_runtest_logfinish() -> None:
     """kafka-python leaves the sockets of connections that broke to the garbage collector, which warns of each.
 

@@ -93,11 +93,15 @@ def wait_committed(stage: Stage, n: int, worker: Forked, timeout: float = 60.0) 
 
 
 def kill_at_random(stage: Stage, chance: random.Random, times: int) -> Iterator[int]:
-    """Kill workers at random instants between their start and some work; yields the events committed by each."""
+    """Kill workers at random instants: one in three while it resumes, the others soon after they have begun to work.
+
+    Yields the events that are committed then.
+    """
     for _ in range(times):
+        resuming = chance.random() < 1 / 3
         with Forked(stage) as worker:
-            worker.wait_said("started")
-            time.sleep(chance.uniform(0.1, 1.2))
+            worker.wait_said("started" if resuming else "assigned")
+            time.sleep(chance.uniform(0.0, 0.4 if resuming else 0.15))
             worker.kill()
         yield stage.committed("events")
 
