@@ -5,7 +5,8 @@
 
 Each model learns from ten numeric features through the engine (KS on all of them, ADWIN on the errors), with snapshots
 of the whole task to a directory whenever one is due by the defaults. At the end its learner is pickled as River's users
-do it, and sealed; the sealed one is opened, and both predict and learn from 10,000 further events.
+do it, and sealed; the sealed one is opened, and both predict and learn from 10,000 further events. The sealed task is
+stored in a directory and in Valkey, with the archive taking it and without; a thread of the worker's does this.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,10 +31,17 @@ from bench.models import MODELS, configuration, rows
 from learners import artifacts
 from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
 from learners.base import Learner
+from stream.config.model import RedisConfig
+from stream.config.runtime import ArchiveConfig
 from stream.decode import EventDecoder, LabelDecoder
+from stream.embedded import EmbeddedValkey
 from stream.kafka.snapshots import Snapshots
 from stream.kafka.task import Task
+from stream.stores.archive import NO_ARCHIVE, Point
+from stream.stores.base import SnapshotStore
+from stream.stores.connection import connect
 from stream.stores.files import FileSnapshots
+from stream.stores.snapshots import RedisSnapshots
 from stream.telemetry import Telemetry
 
 KEY = SigningKey("benchmark", b"nothing secret about it")
@@ -97,6 +107,31 @@ def best(call: Callable[[], T], times: int = 5) -> tuple[T, float]:
     return made, 1000 * min(taken)
 
 
+def storing(data: bytes) -> tuple[str, str]:
+    """What storing a snapshot takes, in a directory and in Valkey."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedValkey() as valkey,
+        connect(RedisConfig(url=valkey.url)) as client,
+    ):
+        in_files = partial(FileSnapshots, Path(folder), "benchmark")
+        return storing_in(in_files, data), storing_in(partial(RedisSnapshots, client, "benchmark"), data)
+
+
+def storing_in(open_store: Callable[[ArchiveConfig], SnapshotStore], data: bytes) -> str:
+    """The least time that storing a snapshot takes, in milliseconds: when the archive does not take it, and when."""
+    plainly, archived = (open_store(archive) for archive in (NO_ARCHIVE, ArchiveConfig(every=1.0)))
+    return f"{saving(plainly, data):.2f}, {saving(archived, data):.2f}"
+
+
+def saving(store: SnapshotStore, data: bytes) -> float:
+    """The least time that a snapshot takes of those that are written a second apart, in milliseconds."""
+    owner = store.claim("0")
+    others = cycle((data, data[::-1]))  # the same again would not be written
+    points = (Point(n, n, n * 1000) for n in count())
+    return best(lambda: store.save("0", next(others), owner=owner, point=next(points)), 20)[1]
+
+
 def continues(original: Learner[Any], opened: Learner[Any]) -> bool:
     """Whether both say the same, bit for bit, while they learn from further events."""
     xs, ys = rows(DISTINCT + FURTHER)
@@ -129,6 +164,7 @@ def main() -> None:
     costs.add_column("model")
     for head in ("task sealed, kB", "ms", "snapshots", "in s", "share of the time"):
         costs.add_column(head, justify="right")
+    stored = Table("model", "directory", "Valkey", title="The sealed task stored, ms: not archived, archived")
     levels = Table("model", *(f"level {level}: kB, ms" for level in LEVELS), title="A slim pickle, compressed by zlib")
     for name, (learner, longer) in track(LEARNERS.items(), description="snapshots", console=console):
         n = options.events * longer
@@ -149,8 +185,9 @@ def main() -> None:
         )
         share = f"{100 * done.saving / done.seconds:.2f} %"
         costs.add_row(name, kilobytes(whole), f"{whole_sealing:.1f}", str(done.saves), f"{done.seconds:.0f}", share)
+        stored.add_row(name, *storing(whole))
         levels.add_row(name, *(f"{kilobytes(data)}, {ms:.1f}" for data, ms in packed))
-    for table in (sizes, costs, levels):
+    for table in (sizes, costs, stored, levels):
         console.print(table)
 
 

@@ -41,8 +41,9 @@ def explain(
 ) -> None:
     """Show the model, the features and the score behind a past prediction.
 
-    The task that made it is rebuilt from its snapshot, journal and input topics, as far back as these are kept, and
-    predicts the event once more. Fails when that differs from what was published by a single bit. Changes nothing.
+    The task that made it is rebuilt from its newest snapshot of before (runtime.snapshot_archive), its journal and the
+    input topics, as far back as these are kept, and predicts the event once more. Fails when that differs from what was
+    published by a single bit. Changes nothing.
     """
     from stream import log
     from stream.config.load import load

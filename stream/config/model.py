@@ -11,6 +11,7 @@ from detectors.registry import ConceptConfig, DataConfig, build_data
 from learners.base import LearnerError, Problem, Schema
 from learners.registry import AnyLearnerConfig, build
 from stream.config.fields import Brokers, Duration, FieldPath, Secret, Section, TopicName, Words
+from stream.config.runtime import HttpConfig, MergeConfig, RuntimeConfig
 
 _APP: Final = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 
@@ -181,20 +182,6 @@ class LabelsConfig(Section):
     )
 
 
-class MergeConfig(Section):
-    """How a task's two topics are merged on record time."""
-
-    slack: Duration = Field(
-        0.0, ge=0, description="records this close in time may be taken as one span, events first; more is faster"
-    )
-    wait: Duration = Field(
-        1.0,
-        ge=0,
-        description="longest time a record waits for the other topic when that is silent; one younger goes at once",
-    )
-    max_buffered: int = Field(20_000, ge=100, description="records of one partition held before it is paused")
-
-
 class ModelConfig(Section):
     """What is predicted, and with what."""
 
@@ -298,33 +285,6 @@ class SecurityConfig(Section):
     )
     key_id: str = Field("k1", min_length=1, max_length=32, description="name of the key, written into what it signs")
     old_keys: dict[str, Secret] = Field({}, description="keys still accepted for reading, by key id")
-
-
-class HttpConfig(Section):
-    """The address of /metrics, /healthz and /readyz."""
-
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
-    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 picks a free one")
-
-
-class RuntimeConfig(Section):
-    """The worker's rhythm."""
-
-    commit_interval: Duration = Field(
-        0.1, ge=0, description="longest time between the outputs of a span and its commit"
-    )
-    snapshot_interval: Duration = Field(
-        30.0, gt=0, description="time between two snapshots of a task; longer for one whose snapshots take long"
-    )
-    snapshot_events: int = Field(
-        100_000, ge=1, description="events after which a task's next snapshot is due, if they come before its time"
-    )
-    snapshot_directory: str | None = Field(
-        None,
-        min_length=1,
-        description="directory to keep snapshots in, the same for all workers of the app; left out: they are in Redis",
-    )
-    shutdown_timeout: Duration = Field(20.0, gt=0, description="time a worker takes to finish when it is asked to stop")
 
 
 class AuditConfig(Section):

@@ -1,8 +1,8 @@
 """Rebuilding the task that made a past prediction, as it was at that event: from snapshot, journal and log.
 
-The newest snapshot from before the event is taken up, or else the task is begun where the journal begins; entries are
-done over silently up to the step that took the event, and that step up to the event itself. What the task then says is
-what it said, to the last bit. Nothing is written, claimed or committed.
+The newest snapshot from before the event, of the two newest or of the archive, is taken up, or else the task is begun
+where the journal begins; entries are done over silently up to the step that took the event, and that step up to the
+event itself. What the task then says is what it said, to the last bit. Nothing is written, claimed or committed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stream.kafka.client import LogReader
 from stream.kafka.finding import Say
 from stream.kafka.opening import Past, needed
 from stream.kafka.replay import Gap, Replay
-from stream.kafka.snapshots import Resumed, snapshots_of
+from stream.kafka.snapshots import ARCHIVED, Stored, snapshots_of
 from stream.records import Features, Prediction, Span
 from stream.sinks.kafka import KafkaSink
 from stream.stores.base import SnapshotStore
@@ -89,38 +89,55 @@ class Rebuilder:
 
     def rebuild(self, published: Prediction, value: bytes) -> Rebuilt:
         """Make a prediction, which stands on its topic as `value`, once more. Raises NotRebuilt, BrokerError."""
-        resumed, trouble = self._newest_before(published)
+        stored, trouble = self._newest_before(published)
         # Whether predictions carry their features changes nothing else: let it be as it was then.
         audit = AuditConfig(features=published.features is not None)
         config = self._config.model_copy(update={"audit": audit})
         with Past(config, published.partition, self._connect) as past:
             try:
-                way, moment = self._go(config, past, resumed, published)
+                way, moment = self._go_or_begin_anew(config, past, stored, published)
             except Gap as gap:
                 raise self._lost(published, gap.message, trouble) from gap
         made = KafkaSink(config).prediction(moment.prediction).value or b""
         return Rebuilt(moment, way.source, way.entries, trouble, differences(value, made))
 
-    def _newest_before(self, published: Prediction) -> tuple[Resumed | None, str]:
+    def _newest_before(self, published: Prediction) -> tuple[Stored | None, str]:
         """The newest snapshot to which the event is yet to come, and why none could be had: it may not be needed."""
         try:
-            for stored in snapshots_of(self._snapshots, self._keys, published.partition):
+            for stored in snapshots_of(self._snapshots, self._keys, published.partition, before=published.offset):
                 reached = stored.resumed.positions.get("events", 0)
                 if stored.config == self._digest and reached <= published.offset:
-                    return stored.resumed, ""
+                    return stored, ""
         except StoreError as error:
             return None, error.message
         return None, ""
 
-    def _go(self, config: Config, past: Past, resumed: Resumed | None, published: Prediction) -> tuple[_Way, Moment]:
+    def _go_or_begin_anew(
+        self, config: Config, past: Past, stored: Stored | None, published: Prediction
+    ) -> tuple[_Way, Moment]:
+        """Go there from a snapshot. Where the journal does not go on from that, it may be of a life before this one,
+        whose topics are no more: then from where the journal begins.
+        """
+        try:
+            return self._go(config, past, stored, published)
+        except Gap as gap:
+            if stored is None:
+                raise
+            try:
+                return self._go(config, past, None, published)
+            except Gap:
+                raise gap from None
+
+    def _go(self, config: Config, past: Past, stored: Stored | None, published: Prediction) -> tuple[_Way, Moment]:
         """Go along the journal up to the event. A task was begun with entry 1, and after a change of what its state
         depends on.
         """
         offset, way = published.offset, None
         entries, before = past.entries(0), ""
-        if resumed is not None:
+        if stored is not None:
+            resumed = stored.resumed
             entries, before = past.entries(resumed.journal, resumed.sequence), self._digest
-            way = self._begin(config, past, published, resumed.state, f"its snapshot after entry {resumed.sequence:,}")
+            way = self._begin(config, past, published, resumed.state, _snapshot(stored))
         first = None
         for entry in entries:
             first = first or entry
@@ -136,7 +153,7 @@ class Rebuilder:
                     raise self._other_configuration(published, entry)
                 if way is None:
                     raise Gap(
-                        f"neither of its task's snapshots goes back that far, and {self._journal(published)} does not "
+                        f"none of its task's snapshots goes back that far, and {self._journal(published)} does not "
                         f"begin with entry 1 any more, but with entry {first.sequence:,}"
                     )
                 return way, way.meet(entry, step, offset)
@@ -166,7 +183,8 @@ class Rebuilder:
         return NotRebuilt(
             f"the past of event {published.id!r} ({place(self._config, published)}) cannot be done over: "
             f"{why}{snapshots}",
-            f"Keep {kept} for as long as predictions are to be explained (retention.ms, retention.bytes).",
+            f"Keep {kept} for as long as predictions are to be explained, and runtime.snapshot_archive.every longer "
+            "(retention.ms, retention.bytes).",
         )
 
     def _other_configuration(self, published: Prediction, entry: Entry) -> NotRebuilt:
@@ -201,6 +219,11 @@ class _Way:
         for earlier in entry.steps[: entry.steps.index(step)]:
             self._replay.step(earlier)
         return meet(self.engine, self._replay, step, offset)
+
+
+def _snapshot(stored: Stored) -> str:
+    kind = "archived snapshot" if stored.which == ARCHIVED else "snapshot"
+    return f"its {kind} after entry {stored.resumed.sequence:,}"
 
 
 def _beginning(entry: Entry) -> str:

@@ -15,11 +15,15 @@ from stream.config.model import Config
 from stream.core.engine import TaskState
 from stream.faultpoints import passing
 from stream.kafka.task import Task
+from stream.stores.archive import Point
 from stream.stores.base import SnapshotStore
 from stream.stores.writer import SnapshotWriter
 from stream.telemetry import Telemetry
 
 log = structlog.get_logger()
+
+ARCHIVED = "archived"
+"""Which snapshot one is that is neither the newest nor the previous."""
 
 PATIENCE = 20
 """A snapshot is taken no oftener than this many times its own cost, whatever the interval: at most 5 % of the time."""
@@ -38,33 +42,43 @@ class Resumed(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A snapshot as its store has it: the digest of the configuration it was made with, when it was taken (seconds
-    since the epoch), its size in bytes, and what is in it.
+    """A snapshot as its store has it: which it is, in words, the digest of the configuration it was made with, when it
+    was taken (seconds since the epoch), its size in bytes, and what is in it.
     """
 
+    which: str
     config: str
     taken: float
     size: int
     resumed: Resumed
 
 
-def snapshots_of(store: SnapshotStore, keys: KeyRing, partition: int) -> Iterator[Stored]:
-    """The snapshots of a partition, newest first, each read when it is asked for. A line in the log tells of one that
-    does not open. Raises StoreError.
+def snapshots_of(store: SnapshotStore, keys: KeyRing, partition: int, before: int | None = None) -> Iterator[Stored]:
+    """The snapshots of a partition that open, newest first, each read when it is asked for: the two newest, then those
+    of the archive; of these only such as were taken before the event at offset `before`, if it is given. A line in the
+    log tells of one that does not open. Raises StoreError.
     """
-    for previous in (False, True):
-        data = store.load(_name(partition), previous=previous)
-        if data is None:
-            return
+    for which, data in _read(store, _name(partition), before):
         try:
             metadata, state = open_sealed(data, keys=keys)
             if not isinstance(state, TaskState) or metadata["partition"] != partition:
                 raise ArtifactError("it is not a snapshot of this partition")
         except ArtifactError as error:
-            log.error("snapshot_not_used", partition=partition, previous=previous, error=str(error))
+            log.error("snapshot_not_used", partition=partition, snapshot=which, error=str(error))
             continue
         resumed = Resumed(state, metadata["journal"], metadata["sequence"], metadata["positions"])
-        yield Stored(metadata["config"], metadata["taken"], len(data), resumed)
+        yield Stored(which, metadata["config"], metadata["taken"], len(data), resumed)
+
+
+def _read(store: SnapshotStore, task: str, before: int | None) -> Iterator[tuple[str, bytes]]:
+    """What is stored of a task, newest first, and which it is. What is removed while we look is not missed."""
+    for which, previous in (("newest", False), ("previous", True)):
+        if (data := store.load(task, previous=previous)) is not None:
+            yield which, data
+    archive = [archived for archived in store.archived(task) if before is None or archived.point.events <= before]
+    for archived in reversed(archive):
+        if (data := store.load_archived(task, archived)) is not None:
+            yield ARCHIVED, data
 
 
 class Snapshots:
@@ -81,7 +95,9 @@ class Snapshots:
         keys: KeyRing,
         telemetry: Telemetry,
         clock: Callable[[], float] = time.monotonic,
+        calendar: Callable[[], float] = time.time,
     ) -> None:
+        """`clock` gives seconds that never go back, `calendar` seconds since the epoch."""
         self._interval = config.runtime.snapshot_interval
         self._events = config.runtime.snapshot_events
         self._store = store
@@ -89,6 +105,7 @@ class Snapshots:
         self._keys = keys
         self._telemetry = telemetry
         self._clock = clock
+        self._calendar = calendar
         self._digest = state_digest(config)
         self._writer = SnapshotWriter(store, telemetry.add_snapshot_failure)
         self._due: dict[int, float] = {}
@@ -119,7 +136,7 @@ class Snapshots:
         Returns when the state is sealed. A state that can't be is logged and counted.
         """
         partition, state, started = task.partition, task.engine.state, self._clock()
-        taken = time.time()
+        taken = self._calendar()
         metadata: dict[str, Any] = {
             "config": self._digest,
             "partition": partition,
@@ -135,7 +152,8 @@ class Snapshots:
             self._telemetry.add_snapshot_failure()
         else:
             passing("snapshot_sealed")
-            self._writer.put(_name(partition), data, partial(self._written, partition, taken, len(data)))
+            point = Point(sequence, state.positions.get("events", 0), round(taken * 1000))
+            self._writer.put(_name(partition), data, point, partial(self._written, partition, taken, len(data)))
         now = self._clock()
         self._due[partition] = now + self._interval
         self._rested[partition] = now + PATIENCE * (now - started)
@@ -161,14 +179,16 @@ class Snapshots:
     def load(self, partition: int) -> Resumed | None:
         """The newest snapshot of a partition that can be used.
 
-        Where the newest does not open, that is the one before it; a line in the log says why. None when there is none,
-        or the newest was made with another configuration. Raises StoreError when the store is away: what it holds is
-        then not known.
+        Where the newest does not open, that is the one before it, or else the newest in the archive; a line in the log
+        says why. None when there is none, or the newest was made with another configuration. Raises StoreError when the
+        store is away: what it holds is then not known.
         """
         for stored in snapshots_of(self._store, self._keys, partition):
             if stored.config != self._digest:
                 log.warning("snapshot_not_used", partition=partition, error="it was made with another configuration")
                 return None
+            if stored.which == ARCHIVED:
+                log.warning("archived_snapshot_used", partition=partition, sequence=stored.resumed.sequence)
             self._telemetry.set_snapshot(partition, taken=stored.taken, size=stored.size)
             return stored.resumed
         return None

@@ -9,6 +9,7 @@ import msgspec
 
 from learners.base import Learner
 from stream.errors import StoreError
+from stream.stores.archive import Archived, Point
 
 
 class StaleWriter(StoreError):
@@ -75,10 +76,12 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class SnapshotStore(Protocol):
-    """Keeps the newest snapshot of each task, and the one before it. Safe to use from several threads.
+    """Keeps the newest snapshot of each task, the one before it, and an archive of some from further back. Safe to use
+    from several threads.
 
     A task has one owner at a time, known by a number; a newer one fences the older off. A writer that is killed at any
-    instant leaves the newest snapshot and the one before it as they were, or has written its own whole.
+    instant leaves the newest snapshot and the one before it as they were, or has written its own whole. So with the
+    archive.
     """
 
     @property
@@ -88,8 +91,11 @@ class SnapshotStore(Protocol):
     def claim(self, task: str) -> int:
         """Become the owner of `task`: a number larger than any given for it before. Raises StoreError."""
 
-    def save(self, task: str, data: bytes, *, owner: int) -> None:
+    def save(self, task: str, data: bytes, *, owner: int, point: Point | None = None) -> None:
         """Make `data` the newest snapshot of `task`. The check and the write are one step.
+
+        It is archived too if it was taken at a `point` long enough after the newest one there; of those the oldest go
+        beyond as many as are to be kept.
 
         Raises Superseded when a newer owner has claimed the task; StoreError. The newest is then still the one it was.
         Of a store that was wiped, whoever writes is the owner until a newer one comes.
@@ -97,3 +103,9 @@ class SnapshotStore(Protocol):
 
     def load(self, task: str, *, previous: bool = False) -> bytes | None:
         """The newest snapshot of `task`, or the one before it; None if there is none. Raises StoreError."""
+
+    def archived(self, task: str) -> list[Archived]:
+        """What is in the archive of `task`, in the order it was put there. Reads none of them. Raises StoreError."""
+
+    def load_archived(self, task: str, archived: Archived) -> bytes | None:
+        """A snapshot in the archive of `task`; None if it has been removed. Raises StoreError."""

@@ -3,6 +3,7 @@
     {directory}/{app}/{task}/
         owner.{number}              the task's owner; the largest number if there are several
         snapshot.{number}.{count}   what that owner wrote; the newest two are kept
+        archived.{name}             what is kept for longer; the name is that of `Archived`
         writing.{number}            on its way; what a killed writer left is removed by the next owner
 
 Every change is one step of the file system: an owner is a file that nobody else could create, a snapshot is renamed to
@@ -18,11 +19,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from stream.config.runtime import ArchiveConfig
 from stream.errors import ConfigError, StoreError
+from stream.stores.archive import NO_ARCHIVE, Archived, Point, archive_of, next_in
 from stream.stores.base import Superseded
 
 KEPT = 2
 """The newest snapshot and the one before it."""
+
+_ARCHIVED = "archived."
 
 TRIES = 100
 """How often a step is begun anew because another worker came between."""
@@ -35,8 +40,11 @@ class FileSnapshots:
     apart however their clocks differ; only after the directory was wiped are clocks what says who is newer.
     """
 
-    def __init__(self, directory: Path, app: str, *, to_write: bool = True) -> None:
+    def __init__(
+        self, directory: Path, app: str, archive: ArchiveConfig = NO_ARCHIVE, *, to_write: bool = True
+    ) -> None:
         self._root = directory / app
+        self._archiving = archive
         if to_write:
             self._try_to_write()
 
@@ -55,20 +63,18 @@ class FileSnapshots:
                         return number
         raise self._busy(task)
 
-    def save(self, task: str, data: bytes, *, owner: int) -> None:
+    def save(self, task: str, data: bytes, *, owner: int, point: Point | None = None) -> None:
         with self._errors(task):
             self._refuse_superseded(task, owner)
-            writing = self._path(task, f"writing.{owner}")
             if not self._path(task, f"owner.{owner}").exists():  # wiped
                 self._create(task, owner)
-            try:
-                self._write(writing, data)
-                self._refuse_superseded(task, owner)
-                count = max((count for number, count in self._snapshots(task) if number == owner), default=0) + 1
-                writing.rename(self._path(task, f"snapshot.{owner}.{count}"))
-                self._sync(self._root / task)
-            finally:
-                writing.unlink(missing_ok=True)
+            # The archive first, and a copy of its own there: whoever has to begin again when it could not be written
+            # does not push the previous snapshot out, and what damages one of the two leaves the other.
+            archived = None if point is None else next_in(self.archived(task), point, self._archiving)
+            if archived is not None:
+                self._write(task, f"{_ARCHIVED}{archived.name}", data, owner)
+            count = max((count for number, count in self._snapshots(task) if number == owner), default=0) + 1
+            self._write(task, f"snapshot.{owner}.{count}", data, owner)
             self._tidy(task, owner)
 
     def load(self, task: str, *, previous: bool = False) -> bytes | None:
@@ -81,6 +87,16 @@ class FileSnapshots:
                 with suppress(FileNotFoundError):  # another worker wrote two since we looked
                     return self._path(task, f"snapshot.{number}.{count}").read_bytes()
         raise self._busy(task)
+
+    def archived(self, task: str) -> list[Archived]:
+        with self._errors(task):
+            names = self._listed(task)
+        return archive_of(name.removeprefix(_ARCHIVED) for name in names if name.startswith(_ARCHIVED))
+
+    def load_archived(self, task: str, archived: Archived) -> bytes | None:
+        with self._errors(task), suppress(FileNotFoundError):
+            return self._path(task, f"{_ARCHIVED}{archived.name}").read_bytes()
+        return None
 
     # names
 
@@ -134,11 +150,19 @@ class FileSnapshots:
                 "Nothing is lost: that worker goes on from what was committed.",
             )
 
-    def _write(self, path: Path, data: bytes) -> None:
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    def _write(self, task: str, name: str, data: bytes, owner: int) -> None:
+        """Have a file of that name with that content. Raises Superseded."""
+        writing = self._path(task, f"writing.{owner}")
+        try:
+            with writing.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            self._refuse_superseded(task, owner)
+            writing.rename(self._path(task, name))
+            self._sync(self._root / task)
+        finally:
+            writing.unlink(missing_ok=True)
 
     def _sync(self, directory: Path) -> None:
         """Names, too, are on the disk only when their directory is."""
@@ -149,8 +173,10 @@ class FileSnapshots:
             os.close(opened)
 
     def _tidy(self, task: str, owner: int) -> None:
-        """Remove what older owners left, and snapshots but for the newest ones."""
+        """Remove what older owners left, and snapshots but for the newest ones, also in the archive."""
         old = [f"snapshot.{number}.{count}" for number, count in self._snapshots(task)[:-KEPT]]
+        archive = self.archived(task)
+        old += [f"{_ARCHIVED}{archived.name}" for archived in archive[: max(0, len(archive) - self._archiving.keep)]]
         for kind in ("owner", "writing"):
             old += [f"{kind}.{number}" for number, *_ in self._numbers(task, kind) if number < owner]
         for name in old:

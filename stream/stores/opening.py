@@ -32,5 +32,5 @@ def open_snapshots(config: Config, *, to_write: bool = True) -> SnapshotStore:
     """
     directory = config.runtime.snapshot_directory
     if directory is not None:
-        return FileSnapshots(Path(directory), config.app, to_write=to_write)
-    return RedisSnapshots(connect(config.redis), config.app)
+        return FileSnapshots(Path(directory), config.app, config.runtime.snapshot_archive, to_write=to_write)
+    return RedisSnapshots(connect(config.redis), config.app, config.runtime.snapshot_archive)

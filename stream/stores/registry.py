@@ -12,6 +12,7 @@ Keys, all under `driftline:{app}:`
 | `champion:{name}:{scope}` | hash: version, epoch, digest, reason, who, since |
 | `champion:{name}:{scope}:history` | list: versions that were champion, the champion last |
 | `snapshot:{task}`, `:0`, `:1`, `:owner` | pointer, two slots, number of the owner; see `RedisSnapshots` |
+| `snapshot:{task}:archive` | hash: number and point in the task's life -> snapshot |
 | `swaps` | channel: a hint after every change of a champion |
 
 Scripts touch several of these at once, so they need one server (with replicas, if you like), not Redis Cluster.

@@ -68,7 +68,8 @@ return owner
 """
 
 SAVE: Final = """
--- KEYS: owner, pointer, slot 0, slot 1. ARGV: number of the owner who writes, data.
+-- KEYS: owner, pointer, slot 0, slot 1, archive. ARGV: number of the owner who writes, data; most snapshots of the
+-- archive, least time between two; the point at which this one was taken ('': not to be archived), and its time.
 -- The data becomes the newest snapshot, the newest the previous one. Returns 0, and does nothing, for an older owner.
 if tonumber(ARGV[1]) < tonumber(redis.call('GET', KEYS[1]) or 0) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
@@ -76,6 +77,19 @@ local newest = tonumber(redis.call('GET', KEYS[2]) or 1)
 if redis.call('GET', KEYS[3 + newest]) == ARGV[2] then return 1 end  -- said again because the first answer was lost
 redis.call('SET', KEYS[4 - newest], ARGV[2])
 redis.call('SET', KEYS[2], 1 - newest)
+local archive, keep = {}, tonumber(ARGV[3])
+for _, name in ipairs(redis.call('HKEYS', KEYS[5])) do
+  local number, taken = string.match(name, '^(%d+)%.%d+%.%d+%.(%d+)$')
+  if number then table.insert(archive, {number = tonumber(number), taken = tonumber(taken), name = name}) end
+end
+table.sort(archive, function(one, other) return one.number < other.number end)
+local last = archive[#archive]
+if keep > 0 and ARGV[5] ~= '' and not (last and math.abs(tonumber(ARGV[6]) - last.taken) < tonumber(ARGV[4])) then
+  local name = string.format('%.0f.%s', (last and last.number or 0) + 1, ARGV[5])
+  redis.call('HSET', KEYS[5], name, ARGV[2])
+  table.insert(archive, {name = name})
+end
+for place = 1, #archive - keep do redis.call('HDEL', KEYS[5], archive[place].name) end
 return 1
 """
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from stream.errors import StoreError
+from stream.stores.archive import Point
 from stream.stores.base import SnapshotStore, Superseded
 
 log = structlog.get_logger()
@@ -29,6 +30,7 @@ class _Ownership:
 
 class _Waiting(NamedTuple):
     data: bytes
+    point: Point
     owner: _Ownership
     written: Callable[[], None]
 
@@ -74,15 +76,15 @@ class SnapshotWriter:
         with self._claiming:
             owner.number = self._store.claim(task)
 
-    def put(self, task: str, data: bytes, written: Callable[[], None]) -> None:
-        """Write `data` as soon as may be, in place of what of this task still waits; then call `written`, from the
-        writer's thread.
+    def put(self, task: str, data: bytes, point: Point, written: Callable[[], None]) -> None:
+        """Write `data`, which was taken at `point`, as soon as may be, in place of what of this task still waits; then
+        call `written`, from the writer's thread.
         """
         with self._changed:
             owner = self._owners.setdefault(task, _Ownership())
             if owner.superseded:
                 return
-            self._waiting[task] = _Waiting(data, owner, written)
+            self._waiting[task] = _Waiting(data, point, owner, written)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="driftline-snapshots", daemon=True)
                 self._thread.start()
@@ -143,7 +145,7 @@ class SnapshotWriter:
                 return
             if owner.number is None:
                 owner.number = self._store.claim(task)
-        self._store.save(task, waiting.data, owner=owner.number)
+        self._store.save(task, waiting.data, owner=owner.number, point=waiting.point)
         waiting.written()
 
     def _owns(self, task: str, owner: _Ownership) -> bool:

@@ -23,8 +23,9 @@ from stream.errors import DriftlineError, ModelError
 from stream.kafka.client import admin
 from stream.kafka.finding import UnknownPrediction
 from stream.kafka.rebuild import NotRebuilt
+from stream.kafka.snapshots import ARCHIVED, snapshots_of
 from stream.stores.base import VersionMeta
-from stream.stores.opening import open_store
+from stream.stores.opening import open_snapshots, open_store, trusted_keys
 from tests.integration.service.conftest import MakeStage
 from tests.integration.support.outside import Given
 from tests.integration.support.running import Forked, InThread
@@ -41,7 +42,14 @@ ADAPTING = {
     "adaptation": {"policy": "replace_when_better", "min_labels": 200},
     "detectors": {"concept": [{"kind": "ddm"}], "data": [{"kind": "ks"}]},
     "kafka": {"instance": "w1", "max_poll_records": 40, "session_timeout": "6s"},
-    "runtime": {"commit_interval": "20ms"},
+    "runtime": {"commit_interval": "20ms", "snapshot_archive": {"keep": 0}},
+}
+ARCHIVING = ADAPTING | {
+    "runtime": {
+        "commit_interval": "20ms",
+        "snapshot_interval": "100ms",
+        "snapshot_archive": {"every": "100ms", "keep": 1000},
+    }
 }
 
 
@@ -169,6 +177,39 @@ def test_a_model_that_came_from_the_store_is_explained_in_each_partition_it_came
         assert known["event"] == {"topic": stage.topic("events"), "partition": n % 2, "offset": n // 2}
 
 
+def test_predictions_of_before_both_newest_snapshots_are_explained_bit_for_bit_when_the_journal_is_cut_off(
+    make_stage: MakeStage,
+) -> None:
+    # Given a service whose log begins with an archived snapshot of before the promotion
+    stage = make_stage(ARCHIVING)
+    live(stage, sign)
+    predictions = stage.predictions(at_least=END)
+    promoted = [p["model_version"] for p in predictions].index(2)
+    store = open_snapshots(stage.config)
+    archive = [archived.point.events for archived in store.archived("0")]
+    stored = list(snapshots_of(store, trusted_keys(stage.config.security)[1], 0, before=promoted - 1))
+    slots = [one.resumed.positions["events"] for one in stored if one.which != ARCHIVED]
+    begin = next(one.resumed for one in stored if one.which == ARCHIVED)
+    first = begin.positions["events"]
+    stage.outside.truncate(stage.topic("journal"), begin.journal)
+    stage.outside.truncate(stage.topic("events"), first)
+    stage.outside.truncate(stage.topic("labels"), begin.positions["labels"])
+
+    # When predictions of before the two newest snapshots are asked for
+    asked = sorted({first, promoted - 1, promoted, min(slots) - 1, *(events for events in archive if events > first)})
+    asked = [n for n in asked if n < min(slots)]
+    found = {n: explained(stage, f"e{n}") for n in asked}
+
+    # Then they are as they were, each from the newest archived one before it
+    assert (first < promoted, len(asked) > 3, len(slots)) == (True, True, 2)
+    assert [(n, known["agrees"]) for n, known in found.items()] == [(n, True) for n in asked]
+    assert {n: known["prediction"] for n, known in found.items()} == {n: predictions[n] for n in asked}
+    sources = {known["rebuilt_from"]["source"].rpartition(" ")[0] for known in found.values()}
+    assert sources == {"its archived snapshot after entry"}
+    assert len({known["rebuilt_from"]["source"] for known in found.values()}) > 2
+    assert isinstance(refused(stage, f"e{first - 1}"), NotRebuilt)
+
+
 # one small stream
 
 
@@ -191,7 +232,7 @@ def test_people_are_shown_event_model_features_and_what_each_added(lived: Stage)
     for words in (f"{lived.topic('events')}[0]@42", "key key0", "small version 1", "logistic", "2023-11-14 22:14"):
         assert words in text
     assert re.search(r"prediction +(true|false) \d+%", text)
-    assert re.search(r"rebuilt from +the beginning of its journal; \d+ entr", text)
+    assert re.search(r"rebuilt from +(the beginning of its journal|its snapshot after entry \d+); \d+ entr", text)
     assert re.search(rf"x +│ {re.escape(str(x_of(42)))} +│ +[+-]?\d", text)
     assert re.search(r"kind +│ a +│ +[+-]?\d", text)
     assert "adds to true (log-odds)" in text
@@ -265,13 +306,14 @@ def test_a_prediction_that_the_model_never_made_is_told_and_leaves_with_1(
 
 def test_a_log_that_was_cut_off_is_told_with_what_is_missing(lived: Stage) -> None:
     client = admin(lived.config.kafka)
-    client.delete_records({TopicPartition(lived.topic("labels"), 0): 10})
+    client.delete_records({TopicPartition(lived.topic("events"), 0): 50})
     client.close()
 
     error = refused(lived, "e42")
 
     assert isinstance(error, NotRebuilt)
-    assert f"{lived.topic('labels')}[0] begins at offset 10; offset 0 is no longer kept" in str(error)
+    topic = re.escape(lived.topic("events"))
+    assert re.search(rf"{topic}\[0\] begins at offset 50; offset \d+ is no longer kept", str(error))
     assert "retention.ms" in str(error)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pytest
 import redis
 
 from stream.config.model import RedisConfig
+from stream.config.runtime import ArchiveConfig
 from stream.embedded.valkey import EmbeddedValkey
 from stream.errors import StoreError
+from stream.stores.archive import NO_ARCHIVE, Point
 from stream.stores.base import SnapshotStore, Superseded
 from stream.stores.connection import connect
 from stream.stores.files import FileSnapshots
@@ -21,12 +24,17 @@ from stream.stores.snapshots import RedisSnapshots
 from tests.integration.store.conftest import KINDS, make_server
 
 POINTER = "driftline:flights:snapshot:3"
+EVERY_TWO_MINUTES = ArchiveConfig(every=120.0, keep=3)
+
+
+class Open(Protocol):
+    def __call__(self, archive: ArchiveConfig = NO_ARCHIVE) -> SnapshotStore: ...
 
 
 class Place(NamedTuple):
-    """A snapshot store: how a process opens it, and how everything in it is wiped."""
+    """A snapshot store: how a process opens it, with an archive or without, and how everything in it is wiped."""
 
-    open: Callable[[], SnapshotStore]
+    open: Open
     wipe: Callable[[], None]
 
 
@@ -44,13 +52,12 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def place(address: str | Path) -> Iterator[Place]:
     """An empty store."""
     if isinstance(address, Path):
-        place = Place(lambda: FileSnapshots(address, "flights"), lambda: shutil.rmtree(address))
-        yield place
+        yield Place(partial(FileSnapshots, address, "flights"), lambda: shutil.rmtree(address))
         shutil.rmtree(address, ignore_errors=True)
     else:
         with connect(RedisConfig(url=address)) as client:
             client.flushall()
-            yield Place(lambda: RedisSnapshots(client, "flights"), lambda: client.flushall() and None)
+            yield Place(partial(RedisSnapshots, client, "flights"), lambda: client.flushall() and None)
 
 
 @pytest.fixture
@@ -178,7 +185,120 @@ def test_readers_see_one_of_the_two_newest_while_a_writer_writes(place: Place) -
     assert seen == sorted(seen, key=lambda data: blocks.index(data or b""))
 
 
+# the archive
+
+
+def at(minute: float) -> Point:
+    """The point of a task's life at that minute."""
+    return Point(round(600 + 10 * minute), round(6000 + 100 * minute), round(1_700_000_000_000 + 60_000 * minute))
+
+
+def save_by_the_minute(store: SnapshotStore, owner: int, minutes: Sequence[float]) -> None:
+    for minute in minutes:  # larger than what Redis keeps in the order it came
+        store.save("3", (b"minute %g" % minute).ljust(100), owner=owner, point=at(minute))
+
+
+def archived(store: SnapshotStore) -> list[bytes | None]:
+    found = [store.load_archived("3", archived) for archived in store.archived("3")]
+    return [data and data.rstrip() for data in found]
+
+
+def test_every_so_often_a_snapshot_is_archived_too_under_where_it_was_taken(place: Place) -> None:
+    store = place.open(EVERY_TWO_MINUTES)
+    save_by_the_minute(store, store.claim("3"), [1, 1.9, 2.9, 3, 4.5, 5, 6])
+
+    reader = place.open()
+    assert archived(reader) == [b"minute 1", b"minute 3", b"minute 5"]
+    assert [archived.point for archived in reader.archived("3")] == [at(1), at(3), at(5)]
+    assert reader.load("3") == b"minute 6".ljust(100)
+    assert reader.load("3", previous=True) == b"minute 5".ljust(100)
+
+
+def test_of_the_archive_the_oldest_go_and_as_many_as_may_be_are_kept(place: Place) -> None:
+    store = place.open(EVERY_TWO_MINUTES)
+    save_by_the_minute(store, store.claim("3"), range(0, 40, 2))
+    assert archived(store) == [b"minute 34", b"minute 36", b"minute 38"]
+
+
+def test_an_archive_that_is_to_keep_fewer_is_made_smaller_by_the_next_snapshot(place: Place) -> None:
+    store = place.open(EVERY_TWO_MINUTES)
+    owner = store.claim("3")
+    save_by_the_minute(store, owner, [0, 2, 4])
+    save_by_the_minute(place.open(ArchiveConfig(every=120.0, keep=2)), owner, [5])
+    assert archived(store) == [b"minute 2", b"minute 4"]
+    save_by_the_minute(place.open(NO_ARCHIVE), owner, [10])
+    assert archived(store) == []
+
+
+def test_a_snapshot_that_names_no_point_is_not_archived(place: Place) -> None:
+    store = place.open(EVERY_TWO_MINUTES)
+    store.save("3", b"data", owner=store.claim("3"))
+    assert store.archived("3") == []
+
+
+def test_an_older_owner_archives_nothing(place: Place) -> None:
+    store = place.open(EVERY_TWO_MINUTES)
+    zombie = store.claim("3")
+    save_by_the_minute(store, zombie, [0])
+    owner = store.claim("3")
+    with pytest.raises(Superseded):
+        save_by_the_minute(store, zombie, [2])
+    save_by_the_minute(store, owner, [4])
+    with pytest.raises(Superseded):
+        save_by_the_minute(store, zombie, [6])
+    assert archived(store) == [b"minute 0", b"minute 4"]
+
+
+def test_the_archive_goes_on_with_the_next_owner_in_the_order_of_writing(place: Place) -> None:
+    first, second = place.open(EVERY_TWO_MINUTES), place.open(EVERY_TWO_MINUTES)
+    save_by_the_minute(first, first.claim("3"), [10, 12])
+    # of a worker whose clock is an hour behind
+    save_by_the_minute(second, second.claim("3"), [-47, -46, -45])
+    assert archived(first) == [b"minute 12", b"minute -47", b"minute -45"]
+
+
+def test_archives_of_tasks_are_kept_apart(place: Place) -> None:
+    store = place.open(EVERY_TWO_MINUTES)
+    save_by_the_minute(store, store.claim("3"), [0])
+    store.save("4", b"of 4", owner=store.claim("4"), point=at(1))
+    assert archived(store) == [b"minute 0"]
+    assert store.archived("5") == []
+
+
+def test_an_archived_snapshot_that_was_removed_meanwhile_is_none(place: Place) -> None:
+    store = place.open(EVERY_TWO_MINUTES)
+    owner = store.claim("3")
+    save_by_the_minute(store, owner, [0])
+    [first] = store.archived("3")
+    save_by_the_minute(store, owner, [2, 4, 6])
+    assert store.load_archived("3", first) is None
+
+
+def test_after_a_wipe_the_next_snapshot_is_archived_at_once(place: Place) -> None:
+    store = place.open(EVERY_TWO_MINUTES)
+    owner = store.claim("3")
+    save_by_the_minute(store, owner, [0])
+    place.wipe()
+    save_by_the_minute(store, owner, [1])
+    assert archived(store) == [b"minute 1"]
+
+
 # Redis and Valkey alone
+
+
+def test_an_archive_in_redis_is_one_key_and_what_others_put_there_is_left_alone(client: redis.Redis) -> None:
+    client.hset(f"{POINTER}:archive", "not ours", b"!")
+    store = RedisSnapshots(client, "flights", EVERY_TWO_MINUTES)
+    save_by_the_minute(store, store.claim("3"), range(0, 20, 2))
+    assert archived(store) == [b"minute 14", b"minute 16", b"minute 18"]
+    assert client.hget(f"{POINTER}:archive", "not ours") == b"!"
+    assert client.hlen(f"{POINTER}:archive") == 4
+
+
+def test_a_snapshot_said_twice_is_archived_once(client: redis.Redis) -> None:
+    store = RedisSnapshots(client, "flights", EVERY_TWO_MINUTES)
+    save_by_the_minute(store, store.claim("3"), [0, 2, 2])
+    assert archived(store) == [b"minute 0", b"minute 2"]
 
 
 def test_snapshots_in_redis_neither_pile_up_nor_expire(server: EmbeddedValkey, client: redis.Redis) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from learners.artifacts import KeyRing, SigningKey
 from learners.base import Learner
+from stream.config.runtime import ArchiveConfig
 from stream.core.engine import Engine
 from stream.core.journal import Entry, RefusedStep, SpanStep, Step
 from stream.errors import StoreError
@@ -19,6 +20,7 @@ from stream.kafka.rebuild import NotRebuilt, Rebuilder, Rebuilt, differences, me
 from stream.kafka.replay import Gap, Record, Replay, Tape
 from stream.kafka.snapshots import Snapshots
 from stream.records import Event, Label, Prediction, Rejected, Span
+from stream.stores.archive import Archived
 from stream.stores.files import FileSnapshots
 from stream.telemetry import Telemetry
 from stream.testing import event, label, small_config
@@ -27,6 +29,7 @@ from tests.unit.kafka.memory import Life
 KEY = SigningKey("k1", b"0123456789abcdef0123456789abcdef")
 INLINE = {"events": {"label": "label"}, "detectors": {"concept": [{"kind": "adwin"}]}}
 SOON = 20.0
+JOURNAL = "driftline-test-journal"
 ANEW = "entry 2 of its journal, where it was begun anew with this configuration"
 
 
@@ -153,15 +156,18 @@ def test_predictions_differ_by_one_bit_by_a_kind_of_number_and_by_a_field() -> N
 
 
 class Kept:
-    """The snapshots of a life, in a directory."""
+    """The snapshots of a life, in a directory: each save is an hour after the one before, and archived."""
 
     def __init__(self, directory: Path, life: Life) -> None:
         self.life = life
-        self.store = FileSnapshots(directory, life.config.app)
-        self._snapshots = Snapshots(life.config, self.store, KEY, KeyRing([KEY]), Telemetry("small"))
+        self.store = FileSnapshots(directory, life.config.app, ArchiveConfig(every=3600.0, keep=9))
+        self._now = 1e6
+        keys, telemetry = KeyRing([KEY]), Telemetry("small")
+        self._snapshots = Snapshots(life.config, self.store, KEY, keys, telemetry, calendar=lambda: self._now)
 
     def save(self) -> None:
-        journal = len(self.life.log.records["driftline-test-journal", 0])
+        self._now += 3600.0
+        journal = len(self.life.log.records[JOURNAL, 0])
         self._snapshots.save(self.life.task, journal=journal, sequence=self.life.task.sequence)
         assert self._snapshots.flush(SOON)
 
@@ -256,7 +262,7 @@ def test_a_task_begun_anew_with_another_configuration_is_begun_there(kept: Kept)
 
 def test_a_journal_that_was_cut_off_is_told_with_the_cure(kept: Kept) -> None:
     go_on(kept.life)
-    kept.life.log.first["driftline-test-journal", 0] = 1
+    kept.life.log.first[JOURNAL, 0] = 1
 
     with pytest.raises(NotRebuilt, match="does not begin with entry 1 any more, but with entry 2") as told:
         rebuild(kept, 100)
@@ -278,9 +284,83 @@ def test_a_cut_off_log_matters_not_where_a_snapshot_reaches_back(kept: Kept) -> 
     kept.save()
     go_on(kept.life)
     log = kept.life.log
-    log.first |= {("events", 0): 30, ("labels", 0): 20, ("driftline-test-journal", 0): 1}
+    log.first |= {("events", 0): 30, ("labels", 0): 20, (JOURNAL, 0): 1}
 
     assert rebuild(kept, 100).differences == {}
+
+
+def save_each(kept: Kept) -> None:
+    """Four commits with a snapshot after each."""
+    kept.save()
+    for first, late in ((30, 20), (60, 40), (90, 70)):
+        kept.life.take([*some(first, first + 30, inline=4), *their_labels(late, late + 20, late=30.5)])
+        kept.save()
+
+
+def test_predictions_from_before_both_of_the_newest_are_rebuilt_from_the_archive(kept: Kept) -> None:
+    save_each(kept)
+    kept.life.log.first |= {("events", 0): 30, ("labels", 0): 20, (JOURNAL, 0): 1}
+
+    found = {offset: rebuild(kept, offset) for offset in (30, 47, 59, 60, 89, 90, 119)}
+
+    assert {offset: (rebuilt.source, rebuilt.entries) for offset, rebuilt in found.items()} == {
+        30: ("its archived snapshot after entry 1", 0),
+        47: ("its archived snapshot after entry 1", 0),
+        59: ("its archived snapshot after entry 1", 0),
+        60: ("its archived snapshot after entry 2", 0),
+        89: ("its archived snapshot after entry 2", 0),
+        90: ("its snapshot after entry 3", 0),
+        119: ("its snapshot after entry 3", 0),
+    }
+    assert all(rebuilt.differences == {} for rebuilt in found.values())
+
+
+def test_of_the_archive_only_the_newest_from_before_the_event_is_read(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_each(kept)
+    read: list[int] = []
+    load = FileSnapshots.load_archived
+
+    def noted(store: FileSnapshots, task: str, archived: Archived) -> bytes | None:
+        read.append(archived.point.sequence)
+        return load(store, task, archived)
+
+    monkeypatch.setattr(FileSnapshots, "load_archived", noted)
+    rebuild(kept, 75)
+    assert read == [2]
+
+
+def test_an_archived_snapshot_that_does_not_open_is_passed_over_for_the_one_before(kept: Kept, tmp_path: Path) -> None:
+    save_each(kept)
+    second = next(tmp_path.rglob("archived.2.*"))
+    second.write_bytes(second.read_bytes()[1:])
+
+    rebuilt = rebuild(kept, 75)
+
+    assert (rebuilt.source, rebuilt.entries) == ("its archived snapshot after entry 1", 1)
+    assert rebuilt.differences == {}
+
+
+def test_a_log_cut_off_behind_the_archived_snapshot_is_told_with_what_is_missing(kept: Kept) -> None:
+    save_each(kept)
+    kept.life.log.first |= {("events", 0): 40, (JOURNAL, 0): 1}
+
+    with pytest.raises(NotRebuilt, match=r"events\[0\] begins at offset 40; offset 30 is no longer kept") as told:
+        rebuild(kept, 50)
+    assert "and runtime.snapshot_archive.every longer" in str(told.value)
+
+
+def test_a_snapshot_of_a_life_whose_topics_were_made_anew_is_done_without(kept: Kept) -> None:
+    # Given snapshots of a task whose topics are then made anew, and its successor's log
+    save_each(kept)
+    kept.life = Life(kept.life.config)
+    kept.life.take([*some(0, 70, inline=3)])
+    kept.life.take([*some(70, 90, inline=3)])
+
+    rebuilt = rebuild(kept, 75)
+
+    assert (rebuilt.differences, rebuilt.source) == ({}, "the beginning of its journal")
 
 
 def test_snapshots_that_cannot_be_read_are_done_without(kept: Kept) -> None:
@@ -295,7 +375,7 @@ def test_snapshots_that_cannot_be_read_are_done_without(kept: Kept) -> None:
     rebuild_without = partial(Rebuilder(life.config, store, KeyRing([KEY]), nothing, life.log.reader).rebuild)
 
     rebuilt = rebuild_without(*life.predictions[100])
-    life.log.first["driftline-test-journal", 0] = 1
+    life.log.first[JOURNAL, 0] = 1
 
     assert (rebuilt.differences, rebuilt.trouble) == ({}, "Redis is away.")
     with pytest.raises(NotRebuilt, match=r"snapshots could not be read: Redis is away\."):

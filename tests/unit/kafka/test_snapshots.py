@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
 from stream.config.model import Config
 from stream.decode import EventDecoder, LabelDecoder
 from stream.errors import StoreError
-from stream.kafka.snapshots import Snapshots
+from stream.kafka.snapshots import Snapshots, snapshots_of
 from stream.kafka.task import Task
 from stream.stores.files import FileSnapshots
 from stream.telemetry import Telemetry
@@ -24,7 +24,7 @@ from stream.testing import drive, event, label, small_config
 
 KEY = SigningKey("k1", b"0123456789abcdef0123456789abcdef")
 OTHER = SigningKey("k1", b"another-key-of-another-house-0000")
-RUNTIME = {"snapshot_interval": 30, "snapshot_events": 100}
+RUNTIME = {"snapshot_interval": 30, "snapshot_events": 100, "snapshot_archive": {"every": "1m", "keep": 9}}
 SOON = 20.0
 
 
@@ -45,8 +45,8 @@ class Stage:
         self.config: Config = small_config({"runtime": RUNTIME, **(overrides or {})})
         self.clock = Clock()
         self.telemetry = Telemetry("small")
-        self.store = FileSnapshots(directory, "test")
-        self.snapshots = Snapshots(self.config, self.store, key, KeyRing([key]), self.telemetry, self.clock)
+        self.store = FileSnapshots(directory, "test", self.config.runtime.snapshot_archive)
+        self.snapshots = Snapshots(self.config, self.store, key, KeyRing([key]), self.telemetry, self.clock, self.clock)
 
     def task(self, state: Any = None) -> Task:
         return Task(self.config, 3, state, (EventDecoder(self.config), LabelDecoder(self.config)))
@@ -202,6 +202,11 @@ def test_a_task_that_is_slow_to_seal_is_saved_twenty_times_as_rarely_as_that_tak
 # which
 
 
+def flip_a_bit(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
 def test_where_there_is_no_snapshot_there_is_nothing_to_take_up(stage: Stage, lines: list[Any]) -> None:
     assert stage.snapshots.load(3) is None
     assert lines == []
@@ -214,13 +219,13 @@ def test_where_the_newest_does_not_open_the_one_before_is_taken_up(stage: Stage,
         work(task, 10 * sequence, 10)
         save(stage, task, sequence)
     newest = max((stage.store._root / "3").glob("snapshot.*"))
-    newest.write_bytes(newest.read_bytes()[:-1] + b"!")
+    flip_a_bit(newest)
 
     resumed = stage.snapshots.load(3)
 
     assert resumed is not None
     assert resumed.sequence == 1
-    assert [(line["event"], line["previous"]) for line in lines] == [("snapshot_not_used", False)]
+    assert [(line["event"], line["snapshot"]) for line in lines] == [("snapshot_not_used", "newest")]
 
 
 def test_where_none_opens_there_is_nothing_to_take_up(tmp_path: Path, stage: Stage, lines: list[Any]) -> None:
@@ -228,7 +233,67 @@ def test_where_none_opens_there_is_nothing_to_take_up(tmp_path: Path, stage: Sta
     for sequence in (1, 2):
         save(theirs, theirs.task(), sequence)
     assert stage.snapshots.load(3) is None
-    assert [line["event"] for line in lines] == ["snapshot_not_used"] * 2
+    assert [line["snapshot"] for line in lines] == ["newest", "previous", "archived"]
+    assert "signature" in lines[0]["error"]
+
+
+def damage(stage: Stage, kind: str) -> None:
+    """Change a bit of each snapshot of that kind."""
+    for file in (stage.store._root / "3").glob(f"{kind}.*"):
+        flip_a_bit(file)
+
+
+def save_some(stage: Stage, sequences: Sequence[int]) -> Task:
+    """A task saved after each of these commits, of ten events each, and each time archived."""
+    task = stage.task()
+    for sequence in sequences:
+        work(task, 10 * sequence, 10)
+        stage.clock.now += 60.0
+        save(stage, task, sequence)
+    return task
+
+
+def test_where_neither_of_the_two_newest_opens_the_newest_archived_one_is_taken_up(
+    stage: Stage, lines: list[Any]
+) -> None:
+    save_some(stage, [1, 2, 3])
+    damage(stage, "snapshot")
+
+    resumed = stage.snapshots.load(3)
+
+    assert resumed is not None
+    assert (resumed.sequence, resumed.positions) == (3, {"events": 40, "labels": 40})
+    assert [(line["event"], line.get("snapshot")) for line in lines] == [
+        ("snapshot_not_used", "newest"),
+        ("snapshot_not_used", "previous"),
+        ("archived_snapshot_used", None),
+    ]
+
+
+def test_the_archive_is_not_looked_at_while_one_of_the_two_newest_opens(
+    stage: Stage, lines: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_some(stage, [1, 2])
+    monkeypatch.setattr(FileSnapshots, "archived", lambda *_: pytest.fail("it was looked at"))
+    resumed = stage.snapshots.load(3)
+    assert resumed is not None
+    assert resumed.sequence == 2
+
+
+def test_the_archive_says_where_each_was_taken(stage: Stage) -> None:
+    save_some(stage, [1, 2])
+    points = [archived.point for archived in stage.store.archived("3")]
+    assert points == [(1, 20, 1_060_000), (2, 30, 1_120_000)]
+
+
+def test_archived_snapshots_that_do_not_open_or_are_of_later_are_passed_over(stage: Stage, lines: list[Any]) -> None:
+    save_some(stage, [1, 2, 3, 4, 5])
+    damage(stage, "archived.3")
+
+    found = [stored.resumed.sequence for stored in snapshots_of(stage.store, KeyRing([KEY]), 3, before=40)]
+
+    assert found == [5, 4, 2, 1]
+    assert [(line["event"], line["snapshot"]) for line in lines] == [("snapshot_not_used", "archived")]
     assert "signature" in lines[0]["error"]
 
 

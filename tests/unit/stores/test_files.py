@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stream.config.runtime import ArchiveConfig
 from stream.errors import ConfigError, StoreError
+from stream.stores.archive import Point
 from stream.stores.base import Superseded
 from stream.stores.files import FileSnapshots
 from stream.stores.opening import open_snapshots
@@ -117,12 +119,79 @@ def test_a_reader_whose_file_is_replaced_meanwhile_looks_again(
     assert store.load("3") == b"newest"
 
 
+def archiving(directory: Path, keep: int) -> FileSnapshots:
+    return FileSnapshots(directory, "flights", ArchiveConfig(every=1.0, keep=keep))
+
+
+def at(second: int) -> Point:
+    """The point of a task's life at that second."""
+    return Point(second, 10 * second, 1000 * second)
+
+
+def test_an_archive_has_files_of_its_own_and_no_more_than_it_may(tmp_path: Path, task: Path) -> None:
+    store = archiving(tmp_path, keep=3)
+    owner = store.claim("3")
+    for second in range(1, 9):
+        store.save("3", b"%d" % second, owner=owner, point=at(second))
+    assert names(task) == ["archived"] * 3 + ["owner"] + ["snapshot"] * 2
+
+
+def test_a_full_disk_leaves_the_archive_and_the_newest_as_they_were(tmp_path: Path, task: Path) -> None:
+    store = archiving(tmp_path, keep=3)
+    owner = store.claim("3")
+    store.save("3", b"before", owner=owner, point=at(1))
+    with largest_file(1000), pytest.raises(StoreError, match="File too large"):
+        store.save("3", b"x" * 2000, owner=owner, point=at(2))
+    assert names(task) == ["archived", "owner", "snapshot"]
+    assert store.load("3") == b"before"
+
+
+def test_what_was_archived_but_not_made_the_newest_is_so_when_it_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a disk that fails between the archive and the slot
+    store = archiving(tmp_path, keep=3)
+    owner = store.claim("3")
+    for second in (1, 2):
+        store.save("3", b"%d" % second, owner=owner, point=at(second))
+    rename = Path.rename
+
+    def fail_on_slots(path: Path, target: Path) -> Path:
+        if target.name.startswith("snapshot."):
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", fail_on_slots)
+        with pytest.raises(StoreError):
+            store.save("3", b"3", owner=owner, point=at(3))
+
+    # When it works again
+    store.save("3", b"3", owner=owner, point=at(3))
+
+    # Then the snapshot stands in each place once
+    assert (store.load("3"), store.load("3", previous=True)) == (b"3", b"2")
+    assert [archived.point.sequence for archived in store.archived("3")] == [1, 2, 3]
+
+
+def test_damage_to_a_snapshot_leaves_its_copy_in_the_archive(tmp_path: Path, task: Path) -> None:
+    store = archiving(tmp_path, keep=3)
+    store.save("3", b"data", owner=store.claim("3"), point=at(1))
+    [newest] = task.glob("snapshot.*")
+    with newest.open("r+b") as file:
+        file.write(b"!")
+    assert store.load_archived("3", *store.archived("3")) == b"data"
+
+
 def test_files_of_others_are_left_alone(store: FileSnapshots, task: Path) -> None:
     owner = store.claim("3")
     (task / "snapshot.of.me.and.my.dog").write_bytes(b"!")
     (task / "notes.txt").write_bytes(b"!")
+    (task / "archived.1.2").write_bytes(b"!")
     store.save("3", b"data", owner=owner)
     assert store.load("3") == b"data"
+    assert store.archived("3") == []
+    assert (task / "archived.1.2").exists()
     assert (task / "notes.txt").exists()
 
 
@@ -158,6 +227,15 @@ def test_a_directory_that_is_named_is_used_and_made(tmp_path: Path) -> None:
     config = small_config({"runtime": {"snapshot_directory": str(tmp_path / "new")}})
     assert open_snapshots(config).where == str(tmp_path / "new" / "test")
     assert list((tmp_path / "new" / "test").iterdir()) == []
+
+
+def test_the_archive_is_as_large_as_configured(tmp_path: Path) -> None:
+    runtime = {"snapshot_directory": str(tmp_path), "snapshot_archive": {"every": "2s", "keep": 2}}
+    store = open_snapshots(small_config({"runtime": runtime}))
+    owner = store.claim("3")
+    for second in range(1, 8):
+        store.save("3", b"%d" % second, owner=owner, point=at(second))
+    assert [archived.point for archived in store.archived("3")] == [at(5), at(7)]
 
 
 def test_a_directory_that_goes_away_is_a_store_error_and_its_return_is_enough(

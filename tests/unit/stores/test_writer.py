@@ -11,19 +11,22 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from stream.config.runtime import ArchiveConfig
 from stream.errors import StoreError
+from stream.stores.archive import Archived, Point
 from stream.stores.files import FileSnapshots
 from stream.stores.writer import SnapshotWriter
 
 SOON = 20.0
 """Longest any of these waits, in seconds; they go on as soon as what they wait for is there."""
+AT = Point(7, 150, 1_700_000_000_000)
 
 
 class Door(FileSnapshots):
     """A real store that can be away, or hang, on cue."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory, "test")
+        super().__init__(directory, "test", ArchiveConfig(keep=9, every=1.0))
         self.away = False
         self.open = threading.Event()
         self.open.set()
@@ -33,10 +36,10 @@ class Door(FileSnapshots):
         self._pass()
         return super().claim(task)
 
-    def save(self, task: str, data: bytes, *, owner: int) -> None:
+    def save(self, task: str, data: bytes, *, owner: int, point: Point | None = None) -> None:
         self.reached.release()
         self._pass()
-        super().save(task, data, owner=owner)
+        super().save(task, data, owner=owner, point=point)
 
     def _pass(self) -> None:
         assert self.open.wait(SOON)
@@ -54,7 +57,7 @@ class Stage:
         self.writer = SnapshotWriter(self.store, self.failures.release, first_pause=0.001)
 
     def put(self, task: str, data: bytes) -> None:
-        self.writer.put(task, data, lambda: self.written.append(f"{task}: {data.decode()}"))
+        self.writer.put(task, data, AT, lambda: self.written.append(f"{task}: {data.decode()}"))
 
     def try_in_vain(self, times: int = 1) -> None:
         """Wait until that many more writes have failed."""
@@ -84,6 +87,13 @@ def test_what_is_put_is_written_and_told(stage: Stage) -> None:
     assert stage.writer.flush(SOON)
     assert stage.store.load("0") == b"data"
     assert (stage.written, stage.writer.trouble) == (["0: data"], "")
+
+
+def test_what_is_put_is_written_with_its_place_in_the_archive(stage: Stage) -> None:
+    stage.writer.claim("0")
+    stage.put("0", b"data")
+    assert stage.writer.flush(SOON)
+    assert stage.store.archived("0") == [Archived(1, AT)]
 
 
 def test_a_store_that_hangs_holds_up_nobody_and_of_what_waits_only_the_newest_is_written(stage: Stage) -> None:
