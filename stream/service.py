@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 from functools import partial
 from types import FrameType
@@ -28,7 +29,8 @@ log = structlog.get_logger()
 CLOSE_TIMEOUT = 5.0
 """Longest wait, in seconds, for the last snapshots to be stored."""
 GC_THRESHOLDS = (50_000, 20, 50)
-"""See `spare_the_collector`."""
+SWITCH_INTERVAL = 0.0005
+"""See `tune_the_interpreter`."""
 
 
 class Service:
@@ -103,12 +105,14 @@ def stop_on_signals(service: Service) -> None:
     signal.signal(signal.SIGTERM, handle)
 
 
-def spare_the_collector() -> None:
-    """Make Python look for cycles seldom, and never among what is there already: for a process that only serves.
+def tune_the_interpreter() -> None:
+    """Have Python look for cycles seldom, and never among what is there already; and its threads take turns oftener.
 
     A worker makes thousands of objects a second and keeps many of them for a while, with hardly a cycle among them.
-    At Python's own thresholds looking for some takes a third of its time (see `benchmarks/throughput.py`).
+    At Python's own thresholds looking for some takes a third of its time (see `benchmarks/throughput.py`). And each
+    time a commit comes back from the network it waits for its turn: 5 ms, left to Python, several times per commit.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_INTERVAL)

@@ -24,9 +24,9 @@ def run(
     """Predict, learn, watch for drift and adapt, until Ctrl-C or SIGTERM."""
     from stream import log
     from stream.config.load import load
-    from stream.service import Service, spare_the_collector, stop_on_signals
+    from stream.service import Service, stop_on_signals, tune_the_interpreter
 
     log.configure(log_format.value, log_level)
     stop_on_signals(service := Service(load(config)))
-    spare_the_collector()
+    tune_the_interpreter()
     service.run()

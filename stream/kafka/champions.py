@@ -86,8 +86,11 @@ class Champions:
         """
         return self._clock() >= self._not_before and (bool(self._proposals) or self._is_bare)
 
-    def command(self, task: Task) -> Command | None:
-        """What a task is to be told now, if anything. Costs next to nothing when nothing has changed."""
+    def command(self, task: Task, *, settled: bool) -> Command | None:
+        """What a task is to be told now, if anything. Costs next to nothing when nothing has changed.
+
+        Nothing is written to the store unless it is `settled`, all that it has done being committed.
+        """
         self._newest = self._watcher.take() or self._newest
         newest, serving = self._newest, self._serving.get(task.partition)
         if newest is not None and (serving is None or newest.champion.since > serving.since):
@@ -95,7 +98,7 @@ class Champions:
             if newest.version != task.engine.state.version:
                 self._proposals.pop(task.partition, None)
                 return self._swap(newest)
-        if self._clock() < self._not_before:
+        if not settled or self._clock() < self._not_before:
             return None
         if task.partition in self._proposals:
             return self._promote(task)

@@ -1,7 +1,8 @@
 """Handing outputs over and committing what they stand for: exactly once, or at least once.
 
 Whatever is sent between two commits belongs together, journal entries included. Nothing of it is forgotten before it is
-committed: a commit that fails is called again with the same positions.
+committed: a commit that fails is called again with the same positions. A commit takes the broker longer than anything
+else, so the work on what comes next goes on beside it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from stream.kafka.client import (
     make_producer,
     make_transactional_producer,
 )
+from stream.kafka.client.flight import Flight
 
 Positions: TypeAlias = Mapping[Partition, Position]
 """The next offset to read by (topic, partition), with the metadata that is committed beside it."""
@@ -36,25 +38,42 @@ FULL = 10_000
 """Outputs after which a commit is due, whatever the interval: they are kept in memory until they are committed."""
 CONNECT_TIMEOUT = 30.0
 """Longest wait, in seconds, for the transactions of earlier producers to be ended."""
+_GRACE = 0.5
+"""Time, in seconds, by which a client may overstay, with a better answer than that time is up."""
 LEAST_TIME = 1.0
 """Time, in seconds, without which ending a transaction that has failed is not begun."""
 
 
 class Delivery(ABC):
-    """Outputs of all tasks of a worker on their way to the broker."""
+    """Outputs of all tasks of a worker on their way to the broker.
+
+    One commit at a time: what is sent while one is under way waits here until that one is done.
+    """
 
     def __init__(self) -> None:
         self._kept: list[tuple[int, Outgoing]] = []  # handed over by tasks since the last commit
+        self._next: list[tuple[int, Outgoing]] = []  # the same, of the commit after the one that is under way
+        self._flight: Flight | None = None
 
     @property
     def unsettled(self) -> bool:
         """Whether there is anything to settle: outputs since the last commit, or what is left of a failed one."""
-        return bool(self._kept)
+        return bool(self._kept or self._next)
 
     @property
     def full(self) -> bool:
-        """Whether so much has been sent since the last commit that the next one is due."""
-        return len(self._kept) >= FULL
+        """Whether so much has been sent since the last commit was begun that the next one is due."""
+        return len(self._kept if self._flight is None else self._next) >= FULL
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a commit was begun, and not finished yet."""
+        return self._flight is not None
+
+    @property
+    def landed(self) -> bool:
+        """Whether the outcome of the commit that is under way is there, so that `finish` need not wait for it."""
+        return self._flight is not None and self._flight.landed
 
     @property
     @abstractmethod
@@ -69,29 +88,61 @@ class Delivery(ABC):
         return False
 
     def send(self, partition: int, records: Sequence[Outgoing]) -> None:
-        """Take outputs of the task of `partition`, in order. Never raises: what fails is found by `commit`."""
-        self._kept.extend((partition, record) for record in records)
+        """Take outputs of the task of `partition`, in order. Never raises: what fails is found by a commit."""
+        outputs = [(partition, record) for record in records]
+        if self._flight is not None:
+            self._next += outputs
+            return
+        self._kept += outputs
         self._hand_over(records)
 
     def abandon(self, partitions: Collection[int]) -> None:
         """Forget what tasks sent since the last commit, whose partitions are now another's."""
-        kept = [(partition, record) for partition, record in self._kept if partition not in partitions]
+        self._next = [output for output in self._next if output[0] not in partitions]
+        kept = [output for output in self._kept if output[0] not in partitions]
         if len(kept) < len(self._kept):
             self._kept = kept
             self._taken_back(partitions)
 
+    def begin(self, positions: Positions, timeout: float) -> None:
+        """Begin to make sure of all that was sent, beside whatever the caller does until it calls `finish`.
+
+        Nothing may be broken or under way. Raises as `settle` does.
+        """
+        self._flight = Flight(self._prepare(positions, timeout), "delivery")
+
+    def finish(self, timeout: float) -> None:
+        """Wait for the outcome of `begin`. Raises as `settle` does."""
+        flight, self._flight = self._flight, None
+        assert flight is not None
+        try:
+            flight.wait(timeout)
+        except TimeoutError:
+            self._outcome(BrokerError(f"a commit was not done within {timeout:g} s"))
+        except BrokerError as error:
+            self._outcome(error)
+        else:
+            self._outcome(None)
+
     @abstractmethod
-    def settle(self, positions: Positions, timeout: float) -> Positions:
-        """Make sure of all that was sent; return the positions that the consumer has yet to commit by itself.
+    def settle(self, positions: Positions, timeout: float) -> None:
+        """Make sure of all that was sent, and of the positions where `commits` says so. `committed` is to follow.
 
         Raises BrokerError when it could not be done within `timeout` seconds or so: nothing is lost, call it again with
         the same positions; Regrouped likewise, when the group has changed: poll before. Raises Fenced when others have
         taken over: what was sent is void.
         """
 
+    @property
+    @abstractmethod
+    def commits(self) -> bool:
+        """Whether positions are committed with the outputs. Else the consumer is to commit them, after."""
+
     def committed(self) -> None:
-        """What was sent up to now is committed."""
-        self._kept.clear()
+        """What was settled is committed. What was sent meanwhile is handed over now."""
+        self._kept, self._next = self._next, []
+        if self._kept:
+            self._hand_over([record for _, record in self._kept])
 
     @abstractmethod
     def distrust(self, error: BrokerError) -> None:
@@ -100,6 +151,14 @@ class Delivery(ABC):
     @abstractmethod
     def close(self, timeout: float) -> None:
         """Stop within `timeout` seconds. What was not committed may never be."""
+
+    @abstractmethod
+    def _prepare(self, positions: Positions, timeout: float) -> Callable[[], object]:
+        """What is left to do in a thread of its own to make sure of all that was sent; it raises BrokerError."""
+
+    @abstractmethod
+    def _outcome(self, error: BrokerError | None) -> None:
+        """Take note of how a commit went. Raises BrokerError if it failed."""
 
     @abstractmethod
     def _hand_over(self, records: Sequence[Outgoing]) -> None:
@@ -139,35 +198,47 @@ class ExactlyOnce(Delivery):
     def in_doubt(self) -> bool:
         return bool(self._tried)
 
-    def settle(self, positions: Positions, timeout: float) -> Positions:
+    @property
+    def commits(self) -> bool:
+        return True
+
+    def settle(self, positions: Positions, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         if self._failed is not None and self._start_again(positions, deadline):
-            return {}
-        if not self._kept and not positions:
-            return {}
+            return
+        if self._kept or positions:
+            self.begin(positions, _left(deadline))
+            self.finish(_left(deadline) + _GRACE)
+
+    def _prepare(self, positions: Positions, timeout: float) -> Callable[[], object]:
         try:
             self._begin()
             group = self._consumer().group()
-            self._tried = dict(positions)
-            self._producer.commit(positions, group, _left(deadline))
-        except Regrouped as error:
-            self._tried = {}
-            self._failed = error
-            raise
         except BrokerError as error:
             self._failed = error
             raise
-        return {}
+        self._tried = dict(positions)
+        return partial(self._producer.commit, positions, group, timeout)
+
+    def _outcome(self, error: BrokerError | None) -> None:
+        if error is None:
+            self._open = False
+            return
+        if isinstance(error, Regrouped):
+            self._tried = {}
+        self._failed = error
+        raise error
 
     def committed(self) -> None:
-        super().committed()
-        self._open = False
         self._tried = {}
+        super().committed()
 
     def close(self, timeout: float) -> None:
         """A transaction that is open is aborted: left to itself it would hold up subscribers until it times out."""
         deadline = time.monotonic() + timeout
         with suppress(BrokerError):
+            if self.under_way:
+                self.finish(timeout)
             if self._open and self._failed is None:
                 self._producer.abort(timeout)
             elif self._open and timeout >= LEAST_TIME:
@@ -230,14 +301,25 @@ class AtLeastOnce(Delivery):
     def broken(self) -> bool:
         return bool(self._errors)
 
-    def settle(self, positions: Positions, timeout: float) -> Positions:
+    @property
+    def commits(self) -> bool:
+        return False
+
+    def settle(self, positions: Positions, timeout: float) -> None:
         if self._errors:
             self._send_again()
-        self._producer.flush(timeout)
+        self.begin(positions, timeout)
+        self.finish(timeout + _GRACE)
+
+    def _prepare(self, positions: Positions, timeout: float) -> Callable[[], object]:
+        return partial(self._producer.flush, timeout)
+
+    def _outcome(self, error: BrokerError | None) -> None:
+        if error is not None:
+            raise error
         if self._errors:
-            topic, error = self._errors[0]
-            raise BrokerError(f"topic {topic}: the broker did not take {len(self._errors)} outputs: {error}") from error
-        return positions
+            topic, cause = self._errors[0]
+            raise BrokerError(f"topic {topic}: the broker did not take {len(self._errors)} outputs: {cause}") from cause
 
     def distrust(self, error: BrokerError) -> None:
         """Its producer finds the broker again by itself."""

@@ -5,17 +5,17 @@ on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from stream.core.engine import TaskState
 from stream.kafka.client import Outgoing
 from stream.kafka.delivery import Delivery
+from stream.kafka.task import Task
 from stream.records import Alert, Effect, Prediction, Promote, Rejected
 from stream.sinks.kafka import KafkaSink
-from stream.telemetry import OUTCOMES, Telemetry
+from stream.telemetry import OUTCOMES, Telemetry, Topic
 
 log = structlog.get_logger()
 
@@ -23,7 +23,9 @@ log = structlog.get_logger()
 class Publisher:
     """Sends predictions, alerts and dead letters on their way."""
 
-    def __init__(self, sink: KafkaSink, delivery: Delivery, telemetry: Telemetry) -> None:
+    def __init__(self, sink: KafkaSink, delivery: Delivery, telemetry: Telemetry, events: str) -> None:
+        """`events` is the name of the events topic."""
+        self._events = events
         self._sink = sink
         self._delivery = delivery
         self._telemetry = telemetry
@@ -65,12 +67,24 @@ class Publisher:
         self._counted[partition] = Counter(state.counts)
         self._telemetry.set_waiting(partition, pending=state.pending.waiting, held=state.pending.held)
 
+    def report(self, task: Task, end: Callable[[str, int], int | None]) -> None:
+        """Show how a task does: scores, detectors, faults, and how far it is behind the `end` of its topics."""
+        state = task.engine.state
+        self._telemetry.set_scores(task.partition, state.scores.report(state.judge))
+        self._telemetry.set_readings(task.partition, state.monitors.readings())
+        self._telemetry.set_faults(task.partition, state.champion.faults)
+        for (topic, partition), at in task.positions().items():
+            newest = end(topic, partition)
+            if newest is not None:
+                name: Topic = "events" if topic == self._events else "labels"
+                self._telemetry.set_lag(name, partition, max(0, newest - at.offset))
+
     def opened(self, partition: int, state: TaskState) -> None:
         """A task starts here with counts from elsewhere, which that worker has reported."""
         self._counted[partition] = Counter(state.counts)
 
 
-def _topic(name: str) -> Literal["events", "labels"]:
+def _topic(name: str) -> Topic:
     assert name in OUTCOMES
     return "events" if name == "events" else "labels"
 

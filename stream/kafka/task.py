@@ -29,7 +29,8 @@ FULL = 4000
 class Task:
     """Owns the engine of one partition and the records that wait to be taken.
 
-    `sequence` is the number of its last commit; `config_digest` is that of what its state depends on.
+    `sequence` is the number of its last commit, `sealed` whether the next one is under way; `config_digest` is that of
+    what its state depends on.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Task:
         merge, two_topics = config.merge, self._topics.labels is not None
         self._merger = Merger(merge.slack, merge.wait, two_topics=two_topics, max_span=FIRST_SPAN)
         self._rest: Span | None = None  # of a span that ended early, with a promotion asked for
+        self.sealed = False
         self.paused: set[str] = set()
 
     def add(self, topic: str, records: Sequence[Any]) -> None:
@@ -122,7 +124,7 @@ class Task:
     @property
     def changed(self) -> bool:
         """Whether the state is another than at the last commit."""
-        return bool(self._steps)
+        return bool(self._steps) or self.sealed
 
     @property
     def uncommitted(self) -> bool:
@@ -134,10 +136,12 @@ class Task:
         """Whether there are so many steps to commit that it is due."""
         return len(self._steps) >= FULL
 
-    def entry(self) -> Outgoing | None:
-        """The journal record of what was done since the last commit; None when there is nothing to commit."""
-        if not self.uncommitted:
-            return None
+    def seal(self) -> Outgoing:
+        """The journal record of what was done since the last commit; there must be something to commit. What is done
+        from now on goes into the next one, which is to be asked for after `committed`.
+        """
+        assert self.uncommitted
+        assert not self.sealed
         entry = Entry(
             sequence=self.sequence + 1,
             config=self._digest,
@@ -145,12 +149,15 @@ class Task:
             end=dict(self.engine.state.positions),
             steps=self._steps,
         )
+        self._start, self._steps, self.sealed = entry.end, [], True
         topic = self._topics.journal
         assert topic is not None  # the configuration names one where the user does not
         return Outgoing(topic, None, journal.encode(entry), [], self.partition)
 
     def positions(self) -> dict[tuple[str, int], Position]:
-        """What is to be committed with the entry: the next offset to read of each topic, marked with its number."""
+        """What is to be committed with what was done by now: the next offset to read of each topic, marked with the
+        number of the entry.
+        """
         names = {"events": self._topics.events, "labels": self._topics.labels}
         mark = str(self.sequence + 1)
         return {
@@ -160,10 +167,9 @@ class Task:
         }
 
     def committed(self) -> None:
-        """The entry and its positions are committed."""
+        """The sealed entry and its positions are committed."""
         self.sequence += 1
-        self._start = dict(self.engine.state.positions)
-        self._steps = []
+        self.sealed = False
 
     def wake_in(self) -> float | None:
         """Seconds until a record that waits for the other topic has waited long enough; None when none waits."""

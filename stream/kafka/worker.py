@@ -5,12 +5,13 @@ The order, turn by turn (docs/delivery.md has it with what a crash between any t
 1. poll records, decode them, put them into their tasks;
 2. each task takes spans; its outputs are handed to the producer;
 3. when the commit interval has passed, or a promotion is asked for: the journal entry of each task is handed over too,
-   everything is acknowledged, and committed with the positions of what was processed;
+   everything is acknowledged, and committed with the positions of what was processed; meanwhile 1 and 2 go on;
 4. promotions are carried out in the store and swaps applied, as the first steps of the next commit;
 5. snapshots that are due are saved.
 
-A failure before the commit leaves everything as it was: the same outputs are sent again, or the task is opened anew
-from its snapshot and journal.
+Before 4 and 5, and before partitions change hands, everything is committed: then 3 is waited for. A failure before the
+commit leaves everything as it was: the same outputs are sent again, or the task is opened anew from its snapshot and
+journal.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Event as Flag
-from typing import Literal, TypeVar
 
 import structlog
 
@@ -30,10 +30,12 @@ from stream.faultpoints import passing
 from stream.kafka.admission import Admission
 from stream.kafka.champions import Champions
 from stream.kafka.client import Batches, Consumer, Fenced, Partition, Position, Regrouped, admin, make_consumer
+from stream.kafka.commits import Commits
 from stream.kafka.delivery import Delivery
 from stream.kafka.opening import Opener
 from stream.kafka.publisher import Publisher
 from stream.kafka.snapshots import Snapshots
+from stream.kafka.standing import Standing
 from stream.kafka.task import Task
 from stream.kafka.topics import check_topics
 from stream.records import Command, Effect
@@ -59,8 +61,10 @@ FLUSH_TIMEOUT = 2.0
 """Longest wait, in seconds, for the snapshots of tasks that go: whoever takes them up has less to do over then."""
 BUSY = 0.25
 """Longest stretch of spans between two polls, in seconds."""
-
-T = TypeVar("T")
+LEAST_BUSY = 0.01
+"""The same if a commit is due before."""
+LOOK_INTERVAL = 0.002
+"""Time between two looks at whether a commit that is under way is done, in seconds."""
 
 
 class Worker:
@@ -87,14 +91,13 @@ class Worker:
         self._tasks: dict[int, Task] = {}
         self._assigned: set[int] = set()
         self._begins: dict[Partition, int] = {}  # where reading began, of what was assigned
-        self._sealed: dict[int, dict[Partition, Position]] = {}  # entries handed over, not committed yet
         self._topics = [topic for topic in (config.topics.events, config.topics.labels) if topic]
         self._admission = Admission(opener, self._topics)
         self._at = 0
-        self._trouble = ""
+        self._broker = Standing(telemetry)
         self._backlog = False
         self._leave_by = math.inf
-        self._committed_at = self._heard_at = self._reported_at = self._turned_at = time.monotonic()
+        self._committed_at = self._reported_at = self._turned_at = time.monotonic()
 
     def run(self, stop: Flag, started: Callable[[], object]) -> None:
         """Work until `stop` is set; then finish what is begun, commit, snapshot and leave the group.
@@ -103,18 +106,19 @@ class Worker:
         as long as it takes. Raises BrokerError when the topics are not, and Fenced when another worker has taken this
         one's name.
         """
-        delivery = self._connect(lambda: self._deliver(lambda: self._consumer), stop)
+        delivery = self._broker.reach(lambda: self._deliver(lambda: self._consumer), stop)
         if delivery is None:
             return
         try:
             self._delivery = delivery
-            self._publisher = Publisher(KafkaSink(self._config), delivery, self._telemetry)
+            self._publisher = Publisher(KafkaSink(self._config), delivery, self._telemetry, self._config.topics.events)
             with closing(admin(self._config.kafka)) as client:
                 check_topics(client, self._config.topics)
-            consumer = self._connect(lambda: make_consumer(self._config, self), stop)
+            consumer = self._broker.reach(lambda: make_consumer(self._config, self), stop)
             if consumer is None:
                 return
             self._consumer = consumer
+            self._commits = Commits(delivery, consumer, self._tasks, self._telemetry)
             started()
             while not stop.is_set():
                 self._turn()
@@ -125,16 +129,13 @@ class Worker:
 
     def status(self) -> Status:
         """How the worker is doing, for /healthz and /readyz."""
-        kafka = Part("down", self._trouble) if self._trouble else Part("ok")
-        if not self._tasks and not self._trouble:
-            waiting = "a task is being opened from its journal" if self._admission.busy else self._admission.reason
-            kafka = Part("degraded", waiting or "no partition is assigned (yet)")
-        parts = {"kafka": kafka, "redis": self._champions.part()}
+        opening = "a task is being opened from its journal" if self._admission.busy else self._admission.reason
+        parts = {"kafka": self._broker.part(bool(self._tasks), opening), "redis": self._champions.part()}
         if unsaved := self._snapshots.trouble:
             where = "snapshots" if self._config.runtime.snapshot_directory else "redis"
             reason = parts[where].reason if where in parts else ""
             parts[where] = Part("degraded", reason or f"{unsaved} Predictions go on, snapshots wait")
-        return Status(time.monotonic() - self._turned_at, bool(self._tasks) and not self._trouble, parts)
+        return Status(time.monotonic() - self._turned_at, bool(self._tasks) and not self._broker.trouble, parts)
 
     # what the consumer tells its owner, from inside poll
 
@@ -145,12 +146,12 @@ class Worker:
 
     def revoking(self, partitions: Iterable[Partition]) -> Mapping[Partition, Position]:
         """Commit what was done; the positions that are left for the consumer to commit. Raises BrokerError."""
-        if self._delivery.in_doubt:
+        if self._delivery.in_doubt and not self._commits.under_way:
             raise BrokerError("the outcome of the last commit is not known")
         if time.monotonic() > self._leave_by:
             raise BrokerError("the time to stop is over")
         try:
-            return self._settle()
+            return self._commits.settle(self._settle_patience)
         except BrokerError as error:
             if not isinstance(error, Regrouped):
                 self._in_trouble(error)
@@ -159,16 +160,16 @@ class Worker:
     def revoked(self, partitions: Iterable[Partition], *, committed: bool) -> None:
         """Save the tasks that go. One whose commit failed is not saved: who takes it up does those steps again."""
         gone = {partition for _, partition in partitions}
-        if committed:
-            self._done()
+        if self._commits.under_way:  # they were lost: what is under way is not of their new owner's making
+            with suppress(BrokerError):
+                self._commits.land(self._settle_patience)
         log.info("revoked", partitions=sorted(gone), committed=committed)
         self._assigned -= gone
         for partition in gone:
             self._admission.forget(partition)
-            self._sealed.pop(partition, None)
         self._begins = {tp: offset for tp, offset in self._begins.items() if tp[1] not in gone}
         self._retire(gone, save=committed)
-        self._delivery.abandon(gone)
+        self._commits.abandon(gone)
 
     # one turn
 
@@ -178,13 +179,15 @@ class Worker:
         self._hold_back()
         if not self._held:
             self._work()
-        if self._soon or self._due(self._committed_at, self._commit_interval):
-            self._commit_and_pace()
+        if self._commits.under_way and (self._commits.landed or self._soon):
+            self._attempt(self._commits.finish)
+        if not self._commits.under_way and (self._soon or self._due(self._committed_at, self._commit_interval)):
+            self._commit()
         if not self._held:
             for task in self._tasks.values():
                 if not task.changed and self._snapshots.due(task):
                     self._save(task)
-                self._tell(task, self._champions.command(task))
+                self._tell(task, self._champions.command(task, settled=not task.changed))
         if not self._held and not self._delivery.unsettled:
             for task in self._admission.advance(self._consumer, self._unopened, BUSY):
                 self._go_live(task)
@@ -194,7 +197,7 @@ class Worker:
     @property
     def _held(self) -> bool:
         """Whether nothing more may be taken: the broker is away, or what was done is to be committed first."""
-        return bool(self._trouble or self._sealed)
+        return bool(self._broker.trouble) or self._commits.failed
 
     @property
     def _unopened(self) -> set[int]:
@@ -207,6 +210,13 @@ class Worker:
             return False
         due = self._delivery.broken or self._delivery.full or any(task.full for task in self._tasks.values())
         return due or self._champions.wants_a_commit or self._admission.due(self._unopened)
+
+    @property
+    def _rest(self) -> bool:
+        """Whether something is to be done before which everything must be committed: work rests during the commit."""
+        if self._champions.wants_a_commit or self._admission.due(self._unopened):
+            return True
+        return any(self._snapshots.due(task) for task in self._tasks.values())
 
     def _poll(self) -> None:
         """Take what has come. What the broker refuses is asked for again next turn."""
@@ -236,7 +246,8 @@ class Worker:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.ended(self._consumer.at_end)
-        until = min(time.monotonic() + BUSY, self._committed_at + max(self._commit_interval, 0.01))
+        now, due = time.monotonic(), self._committed_at + self._commit_interval
+        until = min(now + BUSY, max(now + LEAST_BUSY, due))
         idle = 0
         while idle < len(tasks):
             self._at = (self._at + 1) % len(tasks)
@@ -282,14 +293,16 @@ class Worker:
 
     @property
     def _commit_interval(self) -> float:
-        least = RETRY_INTERVAL if self._trouble else REGROUP_INTERVAL if self._sealed else 0.0
+        least = RETRY_INTERVAL if self._broker.trouble else REGROUP_INTERVAL if self._commits.failed else 0.0
         return max(self._config.runtime.commit_interval, least)
 
     def _poll_timeout(self) -> float:
         if (self._backlog or self._admission.busy) and not self._held:
             return 0.0
         waits = [wait for task in self._tasks.values() if (wait := task.wake_in()) is not None]
-        if self._delivery.unsettled or any(task.uncommitted for task in self._tasks.values()):
+        if self._commits.under_way:
+            waits.append(LOOK_INTERVAL)
+        elif not self._commits.idle:
             waits.append(self._committed_at + self._commit_interval - time.monotonic())
         return min(max(0.001, min(waits, default=IDLE_POLL)), IDLE_POLL)
 
@@ -324,62 +337,34 @@ class Worker:
 
     # commits
 
-    def _commit_and_pace(self) -> None:
-        """Commit, and leave the work at least as much time until the next commit as this one took, or the interval."""
-        begun = time.monotonic()
-        self._commit()
-        took, interval = time.monotonic() - begun, self._commit_interval
-        self._committed_at = begun + max(0.0, took + min(took, interval) - interval)
-
     def _commit(self) -> None:
+        """Begin a commit or, where work is to rest or something has failed, make one."""
         self._committed_at = time.monotonic()
-        idle = not self._delivery.unsettled and not any(task.uncommitted for task in self._tasks.values())
-        if idle and not self._trouble and not self._due(self._heard_at, PING_INTERVAL):
-            return
-        started = time.perf_counter()
+        if self._commits.idle:
+            if self._broker.trouble or self._broker.silence >= PING_INTERVAL:
+                self._attempt(lambda _: self._consumer.ping(self._patience(PING_TIMEOUT)))
+        elif self._held or self._delivery.broken or self._rest:
+            self._attempt(self._commits.make)
+        else:
+            self._attempt(self._commits.begin)
+
+    def _attempt(self, something: Callable[[float], object]) -> None:
+        """Have the broker do something within the time it is given."""
         try:
-            if idle:
-                self._consumer.ping(self._patience(PING_TIMEOUT))
-            else:
-                rest = self._settle()
-                if rest:
-                    self._consumer.commit(rest, self._settle_patience)
-                self._done()
-                self._telemetry.observe_span("commit", time.perf_counter() - started)
+            something(self._settle_patience)
         except Regrouped as error:
             log.info("commit_put_off", error=error.message)
-            return
         except Fenced as error:
             self._give_up(error)
-            return
         except BrokerError as error:
             self._in_trouble(error)
-            return
-        self._heard_at = time.monotonic()
-        self._out_of_trouble()
-
-    def _settle(self) -> Mapping[Partition, Position]:
-        """Hand over the journal entry of each task, once, and make sure of all outputs."""
-        for partition, task in self._tasks.items():
-            entry = None if partition in self._sealed else task.entry()
-            if entry is not None:
-                self._delivery.send(partition, [entry])
-                self._sealed[partition] = task.positions()
-        passing("journal_sent")
-        positions = {tp: at for sealed in self._sealed.values() for tp, at in sealed.items()}
-        return self._delivery.settle(positions, self._settle_patience)
+        else:
+            if not self._commits.under_way:
+                self._broker.heard()
 
     @property
     def _settle_patience(self) -> float:
         return self._patience(min(SETTLE_TIMEOUT, self._config.kafka.transaction_timeout))
-
-    def _done(self) -> None:
-        """What was settled is committed."""
-        self._delivery.committed()
-        for partition in self._sealed:
-            self._tasks[partition].committed()
-        self._sealed.clear()
-        passing("committed")
 
     def _save(self, task: Task) -> None:
         """Save a task of which everything is committed."""
@@ -400,9 +385,8 @@ class Worker:
         log.error("fenced", error=error.message, partitions=sorted(self._tasks))
         self._telemetry.add_fenced()
         gone = set(self._tasks)
-        self._sealed.clear()
         self._retire(gone, save=False)
-        self._delivery.abandon(gone)
+        self._commits.abandon(gone)
 
     def _leave(self) -> None:
         """Stop in order: what was processed is committed, tasks are saved, the group is told.
@@ -411,7 +395,8 @@ class Worker:
         (see `revoked`).
         """
         self._leave_by = time.monotonic() + self._config.runtime.shutdown_timeout
-        self._commit()
+        if not self._commits.idle:
+            self._attempt(self._commits.make)
         if not self._held:
             self._retire(set(self._tasks), save=True)
         self._consumer.close(self._patience(CLOSE_TIMEOUT))
@@ -425,44 +410,11 @@ class Worker:
     def _report(self) -> None:
         self._reported_at = time.monotonic()
         for task in self._tasks.values():
-            state = task.engine.state
-            self._telemetry.set_scores(task.partition, state.scores.report(state.judge))
-            self._telemetry.set_readings(task.partition, state.monitors.readings())
-            self._telemetry.set_faults(task.partition, state.champion.faults)
-            for (topic, partition), at in task.positions().items():
-                end = self._consumer.end(topic, partition)
-                if end is not None:
-                    name: Literal["events", "labels"] = "events" if topic == self._config.topics.events else "labels"
-                    self._telemetry.set_lag(name, partition, max(0, end - at.offset))
+            self._publisher.report(task, self._consumer.end)
 
     def _in_trouble(self, error: BrokerError) -> None:
-        if not self._trouble:
-            log.error("kafka_trouble", error=error.message, effect="nothing more is taken until outputs are safe")
-        self._trouble = error.message
-        self._telemetry.set_up("kafka", False)
+        self._broker.lost(error)
         self._delivery.distrust(error)
-
-    def _out_of_trouble(self) -> None:
-        if self._trouble:
-            log.info("kafka_recovered")
-        self._trouble = ""
-        self._telemetry.set_up("kafka", True)
-
-    def _connect(self, make: Callable[[], T], stop: Flag) -> T | None:
-        """Keep trying until there is a broker; None when asked to stop before."""
-        wait = 1.0
-        while not stop.is_set():
-            try:
-                made = make()
-                self._out_of_trouble()
-                return made
-            except BrokerError as error:
-                log.warning("kafka_not_reached", error=error.message, retry_s=wait)
-                self._trouble = error.message
-                self._telemetry.set_up("kafka", False)
-                stop.wait(wait)
-                wait = min(wait * 2, 10.0)
-        return None
 
     def _due(self, since: float, interval: float) -> bool:
         return time.monotonic() - since >= interval

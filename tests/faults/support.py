@@ -19,7 +19,7 @@ from tests.integration.support.stage import Stage, event, label, merged, x_of
 from tests.integration.support.waiting import until
 
 FLIP = 1000
-"""The event from which what was true is false: a drift that a challenger learns and wins."""
+"""The event from which, usually, what was true is false: a drift that a challenger learns and wins."""
 
 
 class Outcome(NamedTuple):
@@ -41,12 +41,12 @@ def assert_same(found: Outcome, expected: Outcome) -> None:
         assert not differing, f"these parts of the task's state differ: {differing}"
 
 
-def fill(stage: Stage, first: int, end: int, *, partitions: int = 1, delay: float = 5.5) -> None:
+def fill(stage: Stage, first: int, end: int, *, partitions: int = 1, delay: float = 5.5, flip: int = FLIP) -> None:
     """Events from number `first` up to `end`, and their labels, which come `delay` seconds after them."""
     numbers = range(first, end)
     stage.produce("events", [event(n, partition=n % partitions) for n in numbers])
     stage.produce(
-        "labels", [label(n, (x_of(n) > 0) == (n < FLIP), delay=delay, partition=n % partitions) for n in numbers]
+        "labels", [label(n, (x_of(n) > 0) == (n < flip), delay=delay, partition=n % partitions) for n in numbers]
     )
 
 
@@ -92,18 +92,27 @@ def wait_committed(stage: Stage, n: int, worker: Forked, timeout: float = 60.0) 
     until(lambda: committed(stage) == (n, n), timeout, lambda: f"{committed(stage)} are committed; {worker.log}")
 
 
-def kill_at_random(stage: Stage, chance: random.Random, times: int) -> Iterator[int]:
-    """Kill workers at random instants: one in three while it resumes, the others soon after they have begun to work.
+def kill_at_random(stage: Stage, n: int, chance: random.Random, times: int) -> Iterator[int]:
+    """Kill workers at random instants: one in three while it resumes, the others soon after their first commit.
 
-    Yields the events that are committed then.
+    Yields how many of `n` events are committed then.
     """
+    done = 0
     for _ in range(times):
-        resuming = chance.random() < 1 / 3
+        resuming = done == n or chance.random() < 1 / 3
         with Forked(stage) as worker:
-            worker.wait_said("started" if resuming else "assigned")
-            time.sleep(chance.uniform(0.0, 0.4 if resuming else 0.15))
+            worker.wait_said("started")
+            if not resuming:
+                _wait_past(done, stage, worker)
+            time.sleep(chance.uniform(0.0, 0.4 if resuming else 0.1))
             worker.kill()
-        yield stage.committed("events")
+        done = stage.committed("events")
+        yield done
+
+
+def _wait_past(done: int, stage: Stage, worker: Forked) -> None:
+    """Wait until more than so many events are committed."""
+    until(lambda: stage.committed("events") > done, 30.0, lambda: worker.log)
 
 
 def finish(stage: Stage, n: int, *, faults: Sequence[str] = ()) -> None:

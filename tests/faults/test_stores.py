@@ -52,6 +52,21 @@ def wipe(stage: Stage) -> None:
         client.flushall()
 
 
+def wait_predicted(stage: Stage, n: int, worker: Forked) -> None:
+    """Wait until `n` events are committed; labels of later than these may still wait."""
+    until(lambda: stage.committed("events") == n, 30.0, lambda: worker.log)
+
+
+def damage(stage: Stage) -> None:
+    """A bit of each of a task's two newest snapshots changes."""
+    with redis.Redis.from_url(stage.config.redis.url) as client:
+        for slot in (0, 1):
+            name = f"driftline:{stage.app}:snapshot:0:{slot}"
+            data = client.get(name)
+            assert isinstance(data, bytes)
+            client.set(name, data[:-1] + bytes([data[-1] ^ 1]))
+
+
 def answers(prediction: dict[str, Any]) -> tuple[str, object]:
     """What a prediction says, whatever the version is called."""
     return prediction["id"], prediction["probabilities"]
@@ -70,11 +85,11 @@ def test_redis_going_away_stops_no_prediction_and_a_snapshot_follows_its_return(
     stage.configure({"merge": {"wait": "60s"}})
     fill(stage, 0, 300)
     with Forked(stage) as worker:
-        until(lambda: stage.committed("events") == 300, 30.0, lambda: worker.log)
+        wait_predicted(stage, 300, worker)
         with away(own_valkey):
             until(lambda: worker.readyz()[1].get("state") == "degraded", 30.0, lambda: worker.log)
             fill(stage, 300, 600)
-            until(lambda: stage.committed("events") == 600, 30.0, lambda: worker.log)
+            wait_predicted(stage, 600, worker)
             worker.wait_said("snapshot_not_saved")
             code, report = worker.readyz()
             up = worker.metric("driftline_redis_up")
@@ -99,7 +114,7 @@ def test_a_wiped_redis_and_a_kill_leave_the_model_of_an_uninterrupted_run(stage:
     stage.configure({"merge": {"wait": "60s"}, "redis": {"poll_interval": "1h"}})  # so that it is not noticed in time
     fill(stage, 0, 1500)
     with Forked(stage) as worker:
-        until(lambda: stage.committed("events") == 1500, 30.0, lambda: worker.log)
+        wait_predicted(stage, 1500, worker)
         wipe(stage)
         worker.kill()
     fill(stage, 1500, 2000)
@@ -119,14 +134,14 @@ def test_a_promotion_waits_for_redis_to_come_back(stage: Stage, own_valkey: Embe
     stage.configure({"merge": {"wait": "60s"}})
     fill(stage, 0, 900)
     with Forked(stage) as worker:
-        until(lambda: stage.committed("events") == 900, 30.0, lambda: worker.log)
+        wait_predicted(stage, 900, worker)
         with stopped(own_valkey):
             fill(stage, 900, 2000)
             worker.wait_said("promotion_waits")
-            until(lambda: stage.committed("events") == 2000, 30.0, lambda: worker.log)
+            wait_predicted(stage, 2000, worker)
         worker.wait_said("promoted")
         fill(stage, 2000, 2100)
-        until(lambda: stage.committed("events") == 2100, 30.0, lambda: worker.log)
+        wait_predicted(stage, 2100, worker)
         assert worker.terminate() == 0, worker.log
 
     predictions = outcome(stage).predictions[0]
@@ -144,7 +159,7 @@ def test_a_task_whose_journal_is_cut_off_waits_for_redis_instead_of_beginning_an
     stage.configure({"merge": {"wait": "60s"}})
     fill(stage, 0, 500)
     with Forked(stage) as worker:
-        until(lambda: stage.committed("events") == 500, 30.0, lambda: worker.log)
+        wait_predicted(stage, 500, worker)
         assert worker.terminate() == 0, worker.log
     stage.outside.truncate(stage.topic("journal"), newest_snapshot(stage.config, 0).journal)
     fill(stage, 500, 900)
@@ -161,4 +176,36 @@ def test_a_task_whose_journal_is_cut_off_waits_for_redis_instead_of_beginning_an
     assert (code, report["parts"]["kafka"]["state"]) == (503, "degraded")
     assert "Redis at" in report["parts"]["kafka"]["reason"]
     assert gaps == 0
+    assert_same(outcome(stage), outcome(expected))
+
+
+def test_a_task_whose_two_newest_snapshots_are_damaged_is_resumed_from_the_archive(
+    stage: Stage, make_stage: MakeStage
+) -> None:
+    expected = make_stage(ADAPTING)
+    fill(expected, 0, 900)
+    finish(expected, 900)
+    # Given two newest snapshots that do not open, an archived one from before, and a journal that begins there
+    for first, end, every in ((0, 500, "50ms"), (500, 700, "1h")):
+        stage.configure({"merge": {"wait": "60s"}, "runtime": {"snapshot_archive": {"every": every}}})
+        fill(stage, first, end)
+        with Forked(stage) as worker:
+            wait_predicted(stage, end, worker)
+            assert worker.terminate() == 0, worker.log
+    damage(stage)
+    archived = newest_snapshot(stage.config, 0)
+    stage.outside.truncate(stage.topic("journal"), archived.journal)
+
+    # When the service goes on
+    stage.configure({"merge": {"wait": "100ms"}})
+    fill(stage, 700, 900)
+    with Forked(stage) as worker:
+        used = worker.wait_said("archived_snapshot_used")
+        wait_committed(stage, 900, worker)
+        gaps = worker.metric("driftline_resume_gap_records_total")
+        assert worker.terminate() == 0, worker.log
+
+    # Then nothing was lost
+    assert archived.positions["events"] <= 500
+    assert (used["sequence"], gaps) == (archived.sequence, 0)
     assert_same(outcome(stage), outcome(expected))

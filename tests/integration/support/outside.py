@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -89,14 +90,15 @@ class Outside:
             self._sent.pop().get(timeout=1)
 
     def read(self, topic: str) -> list[Seen]:
-        """All records of a topic so far, those of one partition in their order."""
+        """All committed records of a topic so far, those of one partition in their order."""
         if topic not in self._subscribers:
             self._subscribers[topic] = (self._subscribe(topic), [])
         consumer, seen = self._subscribers[topic]
-        wait_ms = 100
-        while batches := consumer.poll(wait_ms):
-            wait_ms = 20
-            for records in batches.values():
+        ends = consumer.end_offsets(consumer.assignment())
+        deadline = time.monotonic() + 30.0
+        while any(consumer.position(tp) < end for tp, end in ends.items()):
+            assert time.monotonic() < deadline, f"topic {topic} is not read up to its ends {ends} within 30 s"
+            for records in consumer.poll(100).values():
                 seen.extend(Seen(r.key, r.value, dict(r.headers), r.partition, r.offset) for r in records)
         return list(seen)
 

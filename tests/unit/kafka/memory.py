@@ -106,9 +106,7 @@ class Life:
                     sent = self._sink.prediction(effect)
                     self.log.append(sent, round(self._now * 1000))
                     self.predictions[effect.offset] = effect, sent.value or b""
-        entry = self.task.entry()
-        assert entry is not None
-        self.log.append(entry)
+        self.log.append(self.task.seal())
         self.task.committed()
 
     def _task(self, state: TaskState, sequence: int) -> Task:

@@ -86,9 +86,7 @@ def test_the_entry_names_what_each_step_took() -> None:
     give(task, FIRST_SPAN + 3)
     while task.step() is not None:
         pass
-    record = task.entry()
-    assert record is not None
-    entry = journal.decode(record.value)
+    entry = journal.decode(task.seal().value)
 
     assert (entry.sequence, entry.start, entry.end) == (1, {}, {"events": FIRST_SPAN + 3})
     assert [step.events for step in entry.steps if isinstance(step, SpanStep)] == [
@@ -103,8 +101,22 @@ def test_a_commit_is_due_before_the_entry_is_too_long_for_a_record() -> None:
         assert not task.full
         give(task, 1, n)
         task.step()
-    record = task.entry()
-    assert record is not None
 
     assert task.full
-    assert len(record.value or b"") < 1_000_000
+    assert len(task.seal().value or b"") < 1_000_000
+
+
+def test_what_is_done_while_a_commit_is_under_way_belongs_to_the_next() -> None:
+    task = a_task()
+    give(task, 1)
+    task.step()
+    task.seal()
+    give(task, 1, 1)
+    task.step()
+    assert task.changed
+
+    task.committed()
+    entry = journal.decode(task.seal().value)
+
+    assert (entry.sequence, entry.start, entry.end) == (2, {"events": 1}, {"events": 2})
+    assert [step.events for step in entry.steps if isinstance(step, SpanStep)] == [(1, 2)]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
-from queue import Empty, SimpleQueue
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
@@ -15,6 +13,7 @@ from stream.faultpoints import passing
 from stream.kafka.client.base import Group, Outgoing, Partition, Position
 from stream.kafka.client.confluent.producer import close, flush, make, send
 from stream.kafka.client.confluent.settings import RAISED, Trouble, failure, reason
+from stream.kafka.client.flight import Flight
 from stream.kafka.client.limits import SEND_SECONDS, TRANSACTION_RETRY_MS
 
 _GRACE = 0.1
@@ -78,25 +77,12 @@ class ConfluentTransactions:
 
     def _run(self, action: Callable[[], object], timeout: float, doing: str) -> None:
         """Do something with an end to the waiting, which the client has not at all places. Raises BrokerError."""
-        outcome: SimpleQueue[BaseException | None] = SimpleQueue()
-
-        def run() -> None:
-            try:
-                action()
-            except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
-                outcome.put(error)
-            else:
-                outcome.put(None)
-
-        threading.Thread(target=run, name="kafka-transaction", daemon=True).start()
         try:
-            error = outcome.get(timeout=timeout + _GRACE)
-        except Empty:
+            Flight(action, "kafka-transaction").wait(timeout + _GRACE)
+        except TimeoutError:
             raise BrokerError(f"{doing} failed: no answer from Kafka in {timeout:g} s{self._trouble}") from None
-        if isinstance(error, RAISED):
+        except RAISED as error:
             raise failure(doing, reason(error), self._trouble) from error
-        if error is not None:
-            raise error
 
 
 def _is_aftermath(failed: tuple[str, KafkaError]) -> bool:

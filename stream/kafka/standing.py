@@ -1,0 +1,74 @@
+"""How a worker stands with its broker: reached or not, and since when that is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event as Flag
+from typing import TypeVar
+
+import structlog
+
+from stream.errors import BrokerError
+from stream.telemetry import Telemetry
+from stream.web.status import Part
+
+log = structlog.get_logger()
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 10.0
+"""Pauses between two tries to reach a broker, in seconds."""
+
+T = TypeVar("T")
+
+
+class Standing:
+    """Tells logs and metrics of each change, once. `trouble` is what is wrong; empty when all is well."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._heard_at = time.monotonic()
+        self.trouble = ""
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the broker last answered."""
+        return time.monotonic() - self._heard_at
+
+    def lost(self, error: BrokerError) -> None:
+        """The broker is away, or does not take what it is given."""
+        if not self.trouble:
+            log.error("kafka_trouble", error=error.message, effect="nothing more is taken until outputs are safe")
+        self.trouble = error.message
+        self._telemetry.set_up("kafka", False)
+
+    def heard(self) -> None:
+        """The broker has answered."""
+        if self.trouble:
+            log.info("kafka_recovered")
+        self.trouble = ""
+        self._heard_at = time.monotonic()
+        self._telemetry.set_up("kafka", True)
+
+    def reach(self, make: Callable[[], T], stop: Flag) -> T | None:
+        """What `make` makes once there is a broker; None when asked to stop before."""
+        pause = FIRST_PAUSE
+        while not stop.is_set():
+            try:
+                made = make()
+            except BrokerError as error:
+                log.warning("kafka_not_reached", error=error.message, retry_s=pause)
+                self.trouble = error.message
+                self._telemetry.set_up("kafka", False)
+                stop.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                self.heard()
+                return made
+        return None
+
+    def part(self, working: bool, waits_for: str) -> Part:
+        """The broker's part of /readyz, for a worker that has tasks (`working`), or what it waits for."""
+        if self.trouble:
+            return Part("down", self.trouble)
+        return Part("ok") if working else Part("degraded", waits_for or "no partition is assigned (yet)")
