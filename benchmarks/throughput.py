@@ -36,7 +36,8 @@ from bench.running import Running, Worker, speed
 
 RIVAL = Path(__file__).parent / "rivals" / "quix_river.py"
 RIVAL_PYTHON = Path(__file__).parents[1] / ".venv-rival" / "bin" / "python"
-STAGES = ("poll and rest", "decode", "engine", "produce", "commit")
+BESIDE = "commits, beside"
+STAGES = ("poll and rest", "decode", "engine", "produce", BESIDE)
 
 
 class Way(NamedTuple):
@@ -118,7 +119,8 @@ class Bench:
                 self._console.print(f"[bold]{name}: {way.name}")
                 pstats.Stats(str(profile), stream=self._console.file).sort_stats("tottime").print_stats(30)
         micros = {stage: 1e6 * seconds / stream.n for stage, seconds in stages.items()}
-        self._stages[way] = {"poll and rest": 1e6 / reached - sum(micros.values()), **micros}
+        beside = micros.pop("commit")
+        self._stages[way] = {"poll and rest": 1e6 / reached - sum(micros.values()), **micros, BESIDE: beside}
         self._place.delete([config.topics.predictions])
         return reached
 

@@ -85,7 +85,10 @@ class Telemetry:
             "driftline_prediction_latency_seconds", "From the event in hand to its prediction made.", bounds=BUCKETS
         )
         self._span = tables.histogram(
-            "driftline_span_seconds", "Time a span takes in each stage of the worker.", "stage", bounds=BUCKETS
+            "driftline_span_seconds",
+            "Time a span takes in each stage of the worker; commits go on beside the others.",
+            "stage",
+            bounds=BUCKETS,
         )
         self._show_from_the_start()
         self._registry = CollectorRegistry()
