@@ -7,16 +7,34 @@ Statistics 19 (1948). Exact with ties, and equal to `scipy.stats.ks_2samp` on th
 from __future__ import annotations
 
 import math
+import struct
 import sys
-from array import array
 from collections.abc import Sequence
+from itertools import starmap
+from operator import itemgetter
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import special
 
 from detectors.base import Direction, Reading, Row, State
-from detectors.data.windowed import Bools, Floats, Ints, WindowedConfig, WindowedDetector, plain
+from detectors.data.excess import Excess
+from detectors.data.ranks import Ranks
+from detectors.data.windowed import (
+    STABLE,
+    Bools,
+    Cells,
+    Floats,
+    Ints,
+    Slots,
+    States,
+    WindowedConfig,
+    WindowedDetector,
+    plain,
+)
+
+_AHEAD = 25
+"""Rows whose checks are looked at together: with more, each check costs more; with fewer, there are more of them."""
 
 
 class KsConfig(WindowedConfig):
@@ -26,103 +44,133 @@ class KsConfig(WindowedConfig):
 
 
 class KolmogorovSmirnov(WindowedDetector[KsConfig]):
-    """Memory per feature in proportion to `reference` + `window`; a check costs the same, once per `every` events.
+    """Memory per feature in proportion to `reference` + `window`; a check sorts the windows, once per `every` events.
 
-    The distinct values of a reference cut the line into slots: slot 2j is the gap before the j-th of them, slot 2j+1
-    the value itself. The window is a count per slot, kept up to date as values come and go, so that a check is one
-    cumulative sum over all features. `statistic` is the KS distance, `threshold` the larger of its critical value and
-    `min_effect`, `p_value` that of Kolmogorov's limit distribution (an upper bound with ties). `direction` is up or
-    down if the means have moved clearly, else wider or narrower if the deviations have; None is a change of shape.
+    A window is kept as slots of the reference (see `Ranks`), so that a check needs no more than their order (see
+    `Excess`). Of several checks in one span, only those that could find something are carried out: with each value
+    the distance moves by at most 1 / `window`. `statistic` is the KS distance, `threshold` the larger of its critical
+    value and `min_effect`, `p_value` that of Kolmogorov's limit distribution (an upper bound with ties). `direction` is
+    up or down if the means have moved clearly, else wider or narrower if the deviations have; None is a change of
+    shape.
     """
 
     def __init__(self, config: KsConfig, features: Sequence[str]) -> None:
         n = len(features)
-        self._points = np.full((n, config.reference + 1), np.inf)  # distinct values of the reference, in order
-        self._expected = np.ones((n, 2 * config.reference + 1))  # share of the reference up to each slot, times window
-        self._means, self._deviations = np.zeros(n), np.zeros(n)
-        self._values = np.zeros(n * config.window)
-        self._root = math.sqrt(config.reference * config.window / (config.reference + config.window))
+        self._references = np.zeros((n, config.reference))  # in order
+        self._values = np.zeros((n, config.window))
+        self._derive(config, n)
         super().__init__(config, features)
-        self._drift_at = self._critical(self._share)
-        self._warning_at = math.inf if self._warning_share is None else self._critical(self._warning_share)
+        self._root = math.sqrt(config.reference * config.window / (config.reference + config.window))
+        self._all = config.reference * config.window  # the excess at a distance of 1
+        self._drift_at = self._least(self._share)
+        self._warning_at = self._drift_at if self._warning_share is None else self._least(self._warning_share)
+
+    def _derive(self, config: KsConfig, n: int) -> None:
+        self._ranks = Ranks(n, config.reference)
+        self._excess = Excess(n, config.reference, config.window, self._ranks.width)
 
     def _slots(self) -> int:
-        return 2 * self.config.reference + 1
+        return self._ranks.width - 1
+
+    def _ahead(self) -> int:
+        return max(1, _AHEAD // self.config.every)
+
+    def _least(self, share: float) -> int:
+        """The least excess whose distance is significant at `share`, and an effect worth an alarm."""
+        critical = self._critical(share)
+        least = math.floor(critical * self._all) - 1
+        while least / self._all < critical:
+            least += 1
+        return least
 
     def _critical(self, share: float) -> float:
         return max(float(special.kolmogi(share)) / self._root, self.config.min_effect)
 
     def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
-        flat = self._flat(block)
-        try:  # an array takes numbers only, where NumPy would read them out of text and pass None as NaN
-            values = np.frombuffer(array("d", flat))
-        except (TypeError, ValueError, OverflowError):
-            values = np.frombuffer(array("d", [_number(value) for value in flat]))
+        values = self._numbers(block).reshape(len(block), len(self.features)).T.copy()
         usable = np.isfinite(values)
-        if not usable.all():
+        if np.count_nonzero(usable) < usable.size:
             values[~usable] = 0.0
-        shape = len(block), len(self.features)
-        return np.ascontiguousarray(values.reshape(shape).T), np.ascontiguousarray(usable.reshape(shape).T)
+        return values, usable
+
+    def _numbers(self, block: Sequence[Row]) -> Floats:
+        """The values of a block, row by row; NaN for what is no number."""
+        n, get = len(self.features), itemgetter(*self.features)
+        try:  # packing takes numbers only, where NumPy would read them out of text
+            if n == 1:
+                return np.frombuffer(struct.pack(f"{len(block)}d", *map(get, block)))
+            return np.frombuffer(b"".join(starmap(struct.Struct(f"{n}d").pack, map(get, block))))
+        except (KeyError, struct.error):
+            flat = [row.get(name) for row in block for name in self.features]
+            return np.array([value if type(value) is float else _number(value) for value in flat])
 
     def _learn(self, feature: int, values: Floats) -> None:
-        points, counts = np.unique(values, return_counts=True)
-        n = len(points)
-        self._points[feature, :n] = points
-        self._points[feature, n:] = np.inf
-        upto = np.cumsum(counts) / len(values) * self.config.window
-        expected = self._expected[feature]
-        expected[0] = 0.0
-        expected[1 : 2 * n : 2] = upto
-        expected[2 : 2 * n + 1 : 2] = upto
-        expected[2 * n + 1 :] = self.config.window
-        self._means[feature], self._deviations[feature] = _mean_and_deviation(values)
+        self._references[feature] = np.sort(values)
+        self._learn_again(feature)
 
-    def _place(self, values: Floats, usable: Bools) -> Ints:
-        found = np.empty(values.shape, dtype=np.int64)
-        for feature, points in enumerate(self._points):
-            found[feature] = points.searchsorted(values[feature])
-        offsets = np.arange(len(found), dtype=np.int64)[:, np.newaxis] * self._points.shape[1]
-        slots: Ints = 2 * found + (self._points.take(found + offsets) == values)
-        return slots
+    def _learn_again(self, feature: int) -> None:
+        points, counts = np.unique(self._references[feature], return_counts=True)
+        self._ranks.learn(feature, points)
+        self._excess.learn(feature, counts)
 
-    def _keep(self, cells: Ints, values: Any) -> None:
+    def _place(self, values: Floats, usable: Bools) -> Slots:
+        return self._ranks.slots(values)
+
+    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: Floats) -> None:
         self._values[cells] = values
 
-    def _distances(self, features: Ints) -> tuple[Floats, Floats]:
-        """How far the window's distribution lies above and below (in value) the reference's, at most."""
-        everything = len(features) == len(self.features)
-        counts = self._counts if everything else self._counts[features]
-        expected = self._expected if everything else self._expected[features]
-        excess = expected - counts[:, :-1].cumsum(axis=1, dtype=np.int32)
-        return excess.max(axis=1) / self.config.window, -excess.min(axis=1) / self.config.window
+    def _states_of(self, excess: Ints) -> States:
+        states: States = (excess >= self._warning_at).view(np.int8)
+        states += excess >= self._drift_at
+        states += STABLE
+        return states
 
-    def _judge(self, features: Ints) -> list[State]:
-        distance = np.maximum(*self._distances(features))
-        if distance.max() < min(self._drift_at, self._warning_at):
-            return [State.STABLE] * len(features)
-        return [
-            State.DRIFT if d >= self._drift_at else State.WARNING if d >= self._warning_at else State.STABLE
-            for d in distance.tolist()
-        ]
+    def _judge(self, features: Ints) -> States:
+        everything = len(features) == len(self.features)
+        return self._states_of(self._excess.of(self._windows if everything else self._windows[features]))
+
+    def _foresee(self, going: Slots, coming: Slots, counted: Ints) -> States:
+        block, window = going.shape[1], self.config.window
+        before = self._excess.of(self._windows)
+        most = self.config.reference * block  # that it can have moved by in the end
+        states = self._states_of(before - most)
+        certain = (states == self._states_of(before + most)) & (self._entered >= window)
+        foreseen = np.repeat(states[np.newaxis], len(counted), axis=0)
+        open_ = np.flatnonzero(~certain & (counted[-1] >= window))
+        if len(open_):
+            excess = self._excess.during(open_, self._windows[open_], going[open_], coming[open_], self.config.every)
+            foreseen[:, open_] = self._states_of(excess)
+        return foreseen
 
     def _read(self, feature: int, state: State) -> Reading:
-        window = self.config.window
-        distance = float(np.maximum(*self._distances(np.array([feature])))[0])
-        known = float(self._means[feature]), float(self._deviations[feature])
-        seen = _mean_and_deviation(self._values[feature * window : (feature + 1) * window])
+        excess = int(self._excess.of(self._windows[feature : feature + 1])[0])
+        distance = excess / self._all
+        known = _mean_and_deviation(self._references[feature])
+        seen = _mean_and_deviation(self._values[feature])
         stable = state is State.STABLE
         direction, before, after = (None, known[0], seen[0]) if stable else _change(known, seen, distance)
         return Reading(
             state,
             statistic=distance,
-            threshold=self._drift_at,
+            threshold=self._critical(self._share),
             p_value=float(special.kolmogorov(self._root * distance)),
             before=before,
             after=after,
             direction=direction,
             reference_n=self.config.reference,
-            current_n=window,
+            current_n=self.config.window,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What can be made again from the references is left out."""
+        return {name: value for name, value in super().__getstate__().items() if name not in {"_ranks", "_excess"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._derive(self.config, len(self.features))
+        for feature, learnt in enumerate(self._learnt):
+            if learnt:
+                self._learn_again(feature)
 
 
 Moments: TypeAlias = tuple[float, float]
@@ -156,6 +204,8 @@ def _mean_and_deviation(values: Floats) -> Moments:
 
 def _number(value: Any) -> float:
     """The value as a float; NaN if it is no number or beyond the range of a float."""
+    if value is None:
+        return math.nan
     number = plain(value)
     try:
         return math.nan if number is None or isinstance(number, str) else float(number)

@@ -1,6 +1,6 @@
-"""What the data detectors share: blocks of rows, a reference per feature, counts over slots of a sliding window.
+"""What the data detectors share: blocks of rows, a reference per feature, and a sliding window of slots.
 
-A detector says which slot of its reference a value falls into (a rank, a category) and judges the counts. How values
+A detector says which slot of its reference a value falls into (a rank, a category) and judges the window. How values
 come and go, when the reference is complete and when a feature is judged is settled here, once.
 """
 
@@ -9,9 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from array import array
 from collections.abc import Sequence
-from itertools import chain
-from operator import itemgetter
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +20,17 @@ from detectors.base import DataDetector, DetectorConfig, Reading, Row, Signal, S
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+Slots: TypeAlias = npt.NDArray[np.signedinteger[Any]]
+States: TypeAlias = npt.NDArray[np.int8]
+Cells: TypeAlias = tuple[Any, Any]
+"""An index of cells of the windows: which features, and where in their rings."""
 
-_ONE = np.int32(1)  # of the counts' own type: `ufunc.at` is 25 times slower when it has to convert
+
+WARMUP, STABLE, WARNING, DRIFT = map(int, State)
+"""The states in arrays: NumPy is several times slower where it meets a member of an enumeration."""
+
+_AT_ONCE = 100
+"""Rows taken at once where several checks are due: so few that a feature restarted among them learns no reference."""
 
 
 class WindowedConfig(DetectorConfig):
@@ -62,22 +69,38 @@ class WindowedConfig(DetectorConfig):
         return self
 
 
+class Batch(NamedTuple):
+    """Rows in columns: values, which of them are usable, and their slots; all are features by rows."""
+
+    values: npt.NDArray[Any]
+    usable: Bools
+    slots: Slots
+
+    def part(self, start: int, end: int) -> Batch:
+        """The rows from `start` to before `end`, not copied."""
+        return Batch(self.values[:, start:end], self.usable[:, start:end], self.slots[:, start:end])
+
+
 W = TypeVar("W", bound=WindowedConfig)
 
 
 class WindowedDetector(DataDetector[W]):
-    """Takes rows in blocks of `every` and judges each feature whose reference and window are full.
+    """Judges, after every `every` rows, each feature whose reference and window are full.
 
     A feature's reference is its first `reference` usable values, its window the newest `window` after those. Missing
-    values are skipped, so features fill at their own pace; one that is not full is in WARMUP. Subclasses keep what
-    they know of a reference in arrays of one row per feature, made in their constructor before `super().__init__`.
+    values are skipped, so features fill at their own pace; one that is not full is in WARMUP. Slots are numbered on
+    over the features, `_width` to each, of which the last is for cells that hold no value yet. Rows wait for the next
+    check; as far as the observed span reaches beyond it, rows are taken for several checks at once.
+
+    Subclasses keep what they know of references and windows in arrays of one row per feature, made in their
+    constructor before `super().__init__`.
     """
 
     def __init__(self, config: W, features: Sequence[str]) -> None:
         super().__init__(config, features)
         self._share = config.alpha / len(self.features)
         self._warning_share = None if config.warning_alpha is None else config.warning_alpha / len(self.features)
-        self._nowhere = self._slots()  # cells of the window that hold no value yet count in a slot of their own
+        self._width = self._slots() + 1
         self.reset()
 
     @abstractmethod
@@ -88,33 +111,37 @@ class WindowedDetector(DataDetector[W]):
     def _columns(self, block: Sequence[Row]) -> tuple[npt.NDArray[Any], Bools]:
         """The values of a block, features by rows, and which of them are usable."""
 
-    def _flat(self, block: Sequence[Row]) -> list[Any]:
-        """The values of a block, row by row; None where a row lacks a feature."""
-        if len(self.features) > 1:
-            try:
-                return list(chain.from_iterable(map(itemgetter(*self.features), block)))
-            except KeyError:
-                pass
-        return [row.get(name) for row in block for name in self.features]
-
     @abstractmethod
     def _learn(self, feature: int, values: npt.NDArray[Any]) -> None:
         """Make `values` the reference of a feature."""
 
     @abstractmethod
-    def _place(self, values: npt.NDArray[Any], usable: Bools) -> Ints:
-        """The slot of each value, features by rows; anything for values that are not usable."""
+    def _place(self, values: npt.NDArray[Any], usable: Bools) -> Slots:
+        """The slot of each value, features by rows; any of its feature for values that are not usable."""
 
     @abstractmethod
-    def _judge(self, features: Ints) -> list[State]:
+    def _judge(self, features: Ints) -> States:
         """STABLE, WARNING or DRIFT for each of some features, all of them full."""
 
     @abstractmethod
     def _read(self, feature: int, state: State) -> Reading:
         """The present reading of a full feature."""
 
-    def _keep(self, cells: Ints, values: npt.NDArray[Any]) -> None:
-        """Take note of values that enter the window at these cells (feature times window, plus position)."""
+    def _ahead(self) -> int:
+        """The checks that `_foresee` may be asked for at once: so many that their rows are no more than `window`."""
+        return 1
+
+    def _foresee(self, going: Slots, coming: Slots, counted: Ints) -> States:
+        """The state of each feature at each of several checks, checks by features.
+
+        Row e takes `going[:, e]` out of the windows and puts `coming[:, e]` in; they are the same where there is no
+        value. `counted` are the values that will have entered, checks by features: what is said of a feature that is
+        not full does not matter.
+        """
+        raise NotImplementedError
+
+    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: npt.NDArray[Any]) -> None:
+        """Take note that cells of the windows change from some slots to others, and of the values that enter."""
 
     def observe(self, rows: Sequence[Row]) -> list[Signal]:
         """Take a span of rows; return a signal, with its feature, for every DRIFT and every entry into WARNING."""
@@ -124,10 +151,10 @@ class WindowedDetector(DataDetector[W]):
             return []
         signals: list[Signal] = []
         taken = 0
-        while len(block) + len(rows) - taken >= every:
-            upto = taken + every - len(block)
+        while (left := len(block) + len(rows) - taken) >= every:
+            upto = taken + max(every, min(left, _AT_ONCE) // every * every) - len(block)
             block.extend(rows[taken:upto])
-            signals += self._check(upto - 1)
+            signals += self._take(upto - len(block))
             block.clear()
             taken = upto
         block.extend(rows[taken:])
@@ -152,14 +179,16 @@ class WindowedDetector(DataDetector[W]):
     def reset(self) -> None:
         """Forget everything seen, as if newly made."""
         n, window = len(self.features), self.config.window
-        self._block: list[Row] = []
+        self._block: list[Row] = []  # rows that wait for a check
         self._skip = [0] * n  # rows of the present block that came before the feature was rebased
         self._gathered: list[list[Any]] = [[] for _ in range(n)]  # values of a reference that is not complete
-        self._learnt = np.zeros(n, dtype=np.bool_)
+        self._learnt = [False] * n
+        self._taken = 0  # rows
         self._entered = np.zeros(n, dtype=np.int64)  # values that have entered the window
-        self._cells = np.zeros((n, window), dtype=np.int64)  # the window as a ring: where each value is counted
-        self._counts = np.zeros((n, self._nowhere + 1), dtype=np.int32)
-        self._states = [State.WARMUP] * n
+        self._next = np.zeros(n, dtype=np.int64)  # the oldest cell of the window, which is a ring
+        kind = np.int32 if n * self._width < np.iinfo(np.int32).max else np.int64
+        self._windows: Slots = np.zeros((n, window), dtype=np.dtype(kind))
+        self._states: States = np.zeros(n, dtype=np.int8)
         self._alarms: list[Reading | None] = [None] * n
         for index in range(n):
             self._start(index)
@@ -169,35 +198,100 @@ class WindowedDetector(DataDetector[W]):
         self._gathered[feature] = []
         self._learnt[feature] = False
         self._entered[feature] = 0
-        self._cells[feature] = feature * (self._nowhere + 1) + self._nowhere
-        self._counts[feature] = 0
-        self._counts[feature, self._nowhere] = self.config.window
-        self._states[feature] = State.WARMUP
+        self._windows[feature] = (feature + 1) * self._width - 1
+        self._states[feature] = WARMUP
         self._alarms[feature] = None
 
-    def _check(self, position: int) -> list[Signal]:
-        """Take the block, which is full, and judge; `position` is where in the observed span it ended."""
+    def _take(self, first: int) -> list[Signal]:
+        """Take the block, which ends with a check; `first` is the position of its first row in the observed span."""
         values, usable = self._columns(self._block)
-        for feature, skipped in enumerate(self._skip):
-            if skipped:
+        if any(self._skip):
+            for feature, skipped in enumerate(self._skip):
                 usable[feature, :skipped] = False
-                self._skip[feature] = 0
-        if not self._learnt.all():
-            for feature in np.flatnonzero(~self._learnt).tolist():
-                self._gather(feature, values[feature], usable[feature])
-        self._enter(values, usable)
-        full = np.flatnonzero(self._entered >= self.config.window)
+            self._skip = [0] * len(self._skip)
+        if not all(self._learnt):
+            for feature, learnt in enumerate(self._learnt):
+                if not learnt:
+                    self._gather(feature, values[feature], usable[feature])
+        batch = Batch(values, usable, self._place(values, usable))
+        every, rows = self.config.every, len(self._block)
+        ahead = every * self._ahead()
         signals: list[Signal] = []
-        self._alarms = [None] * len(self.features)
-        for feature, state in zip(full.tolist(), self._judge(full) if len(full) else [], strict=True):
-            before, self._states[feature] = self._states[feature], state
-            if state is State.DRIFT or (state is State.WARNING and before is not State.WARNING):
-                reading = self._read(feature, state)
-                signals.append(Signal(position, reading, self.features[feature]))
-                if state is State.DRIFT:
-                    self._start(feature)
-                    self._alarms[feature] = reading
+        for start in range(0, rows, ahead):
+            end = min(start + ahead, rows)
+            self._alarms = [None] * len(self.features)
+            take = self._take_one if end - start == every else self._take_several
+            found = take(batch, start, end)
+            signals += [signal._replace(index=first + signal.index) for signal in found]
+        self._taken += rows
         return signals
+
+    def _take_one(self, batch: Batch, start: int, end: int) -> list[Signal]:
+        """Take rows up to the next check."""
+        self._enter(batch.part(start, end))
+        full = (self._entered >= self.config.window).nonzero()[0]
+        if not len(full):
+            return []
+        states, before = self._judge(full), self._states[full]
+        self._states[full] = states
+        if states.max() < WARNING:
+            return []
+        news = _news(states, before)
+        told = zip(full[news].tolist(), states[news].tolist(), strict=True)
+        return [self._signal(batch, end, feature, State(state)) for feature, state in told]
+
+    def _take_several(self, batch: Batch, start: int, end: int) -> list[Signal]:
+        """Take rows up to the last of several checks. Features with something to tell are followed one by one."""
+        every, window = self.config.every, self.config.window
+        part = batch.part(start, end)
+        entering = part.usable.cumsum(axis=1)
+        cells = (self._next[:, np.newaxis] + entering - 1) % window
+        going: Slots = np.take_along_axis(self._windows, cells, axis=1)
+        counted = (self._entered[:, np.newaxis] + entering[:, every - 1 :: every]).T
+        states = self._foresee(going, np.where(part.usable, part.slots, going), counted)
+        states[counted < window] = WARMUP
+        news = _news(states, np.concatenate([self._states[np.newaxis], states[:-1]]))
+        self._states[:] = states[-1]
+        signals: list[Signal] = []
+        if news.any():
+            for feature in np.flatnonzero(news.any(axis=0)).tolist():
+                checks = np.flatnonzero(news[:, feature])
+                ends = start + (checks + 1) * every
+                signals += self._follow(batch, start, end, feature, ends.tolist(), states[checks, feature])
+            signals.sort(key=lambda signal: signal.index)
+        self._enter(part)
+        return signals
+
+    def _follow(
+        self, batch: Batch, start: int, end: int, feature: int, ends: list[int], states: States
+    ) -> list[Signal]:
+        """Take rows for one feature, which has something to tell where some of them end, and no longer for others."""
+        own = np.zeros_like(batch.usable)
+        own[feature] = batch.usable[feature]
+        alone = batch._replace(usable=own)
+        signals: list[Signal] = []
+        for upto, state in zip(ends, states.tolist(), strict=True):
+            self._enter(alone.part(start, upto))
+            signals.append(self._signal(batch, upto, feature, State(state)))
+            start = upto
+            if state == DRIFT:
+                if upto < end:  # there was another check
+                    self._alarms[feature] = None
+                return signals
+        if start < end:
+            self._enter(alone.part(start, end))
+        batch.usable[feature, :end] = False
+        return signals
+
+    def _signal(self, batch: Batch, end: int, feature: int, state: State) -> Signal:
+        """The signal of a feature at the present check, before row `end`. After DRIFT it starts anew, with that row."""
+        reading = self._read(feature, state)
+        if state is State.DRIFT:
+            self._start(feature)
+            self._alarms[feature] = reading
+            self._gather(feature, batch.values[feature, end:], batch.usable[feature, end:])
+            batch.usable[feature, :end] = False
+        return Signal(end - 1, reading, self.features[feature])
 
     def _gather(self, feature: int, values: npt.NDArray[Any], usable: Bools) -> None:
         """Take values for a reference, and leave those usable that come after its completion."""
@@ -209,24 +303,30 @@ class WindowedDetector(DataDetector[W]):
             self._learn(feature, np.array(gathered, dtype=values.dtype))
             self._learnt[feature] = True
             self._gathered[feature] = []
+            # Where it would be had it taken all rows: features without gaps have their rings in step.
+            self._next[feature] = (self._taken + int(found[-1]) + 1) % self.config.window
 
-    def _enter(self, values: npt.NDArray[Any], usable: Bools) -> None:
+    def _enter(self, batch: Batch) -> None:
         """Let usable values into the windows of their features, and the oldest ones out."""
-        slots = self._place(values, usable)
-        features = np.arange(len(values), dtype=np.int64)[:, np.newaxis]
-        cells = (self._entered[:, np.newaxis] + usable.cumsum(axis=1) - 1) % self.config.window
-        cells += features * self.config.window
-        slots += features * (self._nowhere + 1)
-        if usable.all():  # as nearly always; picking by a mask takes longer than all the rest
-            coming, going, entering = slots.reshape(-1), cells.reshape(-1), values.reshape(-1)
+        values, usable, slots = batch
+        window, rows = self.config.window, usable.shape[1]
+        start = int(self._next[0])
+        complete = np.count_nonzero(usable) == usable.size
+        if complete and start + rows <= window and np.count_nonzero(self._next == start) == len(usable):
+            cells: Cells = slice(None), slice(start, start + rows)
+            coming, entering = slots, values
+            self._entered += rows
+            self._next += rows
         else:
-            coming, going, entering = slots[usable], cells[usable], values[usable]
-        counts, ring = self._counts.reshape(-1), self._cells.reshape(-1)
-        np.subtract.at(counts, ring[going], _ONE)
-        np.add.at(counts, coming, _ONE)
-        ring[going] = coming
-        self._keep(going, entering)
-        self._entered += usable.sum(axis=1)
+            entered = usable.cumsum(axis=1)
+            features = np.nonzero(usable)[0]
+            cells = features, (self._next[features] + entered[usable] - 1) % window
+            coming, entering = slots[usable], values[usable]
+            self._entered += entered[:, -1]
+            self._next += entered[:, -1]
+        self._next %= window
+        self._exchange(cells, self._windows[cells], coming, entering)
+        self._windows[cells] = coming
 
     def _reading(self, feature: int) -> Reading:
         alarm = self._alarms[feature]
@@ -234,9 +334,10 @@ class WindowedDetector(DataDetector[W]):
             return alarm
         reference = self.config.reference if self._learnt[feature] else len(self._gathered[feature])
         current = min(int(self._entered[feature]), self.config.window)
-        if self._states[feature] is State.WARMUP:
+        state = State(int(self._states[feature]))
+        if state is State.WARMUP:
             return Reading(State.WARMUP, reference_n=reference, current_n=current)
-        return self._read(feature, self._states[feature])
+        return self._read(feature, state)
 
     def __getstate__(self) -> dict[str, Any]:
         """Of the rows that wait for the next check, only what will be looked at is kept."""
@@ -255,3 +356,9 @@ def plain(value: Any) -> Value:
     except (TypeError, ValueError, OverflowError):
         return None
     return number
+
+
+def _news(states: States, before: States) -> Bools:
+    """Whether checks that find `states` after `before` are told of: every DRIFT, and every entry into WARNING."""
+    news: Bools = (states == DRIFT) | ((states == WARNING) & (before != WARNING))
+    return news
