@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -93,8 +93,9 @@ class Learner(ABC, Generic[C]):
     """Predicts and learns over spans.
 
     Guarantees, held by the law-suite: outputs are finite and in range whatever the rows hold (missing, unseen, None,
-    extra features); `predict` changes nothing; spans equal one-by-one; the same config, seed and input give the same
-    outputs; a pickled copy continues exactly as the original; memory is bounded by the configuration.
+    extra features); `predict` changes nothing; spans and `prequential` equal one-by-one; the same config, seed and
+    input give the same outputs; a pickled copy continues exactly as the original; memory is bounded by the
+    configuration.
     `problems` are those the recipe can do; `learners.registry.build` refuses the others.
     """
 
@@ -115,6 +116,17 @@ class Learner(ABC, Generic[C]):
     @abstractmethod
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Learn from rows and their labels, in order. `len(rows) == len(labels)`."""
+
+    def prequential(self, rows: Sequence[Row], labels: Sequence[Target]) -> Generator[Output, None, None]:
+        """For each row in turn its output from before its label, which is learned by the time the output is given.
+
+        The same as `predict` and `learn` of one row after the other. Close the generator to stop early: then the
+        learner is as after the last output that was taken. Until it is closed or at its end, let the learner be.
+        """
+        for row, label in zip(rows, labels, strict=True):
+            (output,) = self.predict([row])
+            self.learn([row], [label])
+            yield output
 
     def explain(self, row: Row, label: Target | None = None) -> Explanation | None:
         """What each feature contributes to a row's score; of several classes, for `label`, or for the likeliest.

@@ -5,8 +5,9 @@ They ignore features and cost next to nothing, so they always run beside the mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from abc import abstractmethod
+from collections.abc import Generator, Sequence
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -34,7 +35,30 @@ class LastValueConfig(LearnerConfig):
     kind: Literal["last_value"] = "last_value"
 
 
-class Majority(Learner[MajorityConfig]):
+C = TypeVar("C", bound=LearnerConfig)
+
+
+class Baseline(Learner[C]):
+    """Has one output at a time, whatever the row."""
+
+    @abstractmethod
+    def _output(self) -> Output:
+        """The output now."""
+
+    def predict(self, rows: Sequence[Row]) -> list[Output]:
+        """The same output for every row. Changes nothing."""
+        return [self._output()] * len(rows)
+
+    def prequential(self, rows: Sequence[Row], labels: Sequence[Target]) -> Generator[Output, None, None]:
+        """As the base class says."""
+        now, learn = self._output, self.learn
+        for row, label in zip(rows, labels, strict=True):
+            output = now()
+            learn((row,), (label,))
+            yield output
+
+
+class Majority(Baseline[MajorityConfig]):
     """P(class) whatever the row: the score of a model that has learned only how common each class is."""
 
     problems: ClassVar[frozenset[Problem]] = frozenset({Problem.BINARY, Problem.MULTICLASS})
@@ -44,13 +68,12 @@ class Majority(Learner[MajorityConfig]):
         self._counts: dict[Any, int] = {True: 0, False: 0} if problem is Problem.BINARY else {}
         self._total = 0
 
-    def predict(self, rows: Sequence[Row]) -> list[Output]:
-        """The shares so far, for every row. Changes nothing."""
+    def _output(self) -> Output:
         if not self._total:
-            return [untrained(self.problem)] * len(rows)
+            return untrained(self.problem)
         if self.problem is Problem.BINARY:
-            return [self._counts[True] / self._total] * len(rows)
-        return [{text: count / self._total for text, count in self._counts.items()}] * len(rows)
+            return self._counts[True] / self._total
+        return {text: count / self._total for text, count in self._counts.items()}
 
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Count the labels."""
@@ -66,7 +89,7 @@ class Majority(Learner[MajorityConfig]):
             self._total += 1
 
 
-class Mean(Learner[MeanConfig]):
+class Mean(Baseline[MeanConfig]):
     """The mean so far, whatever the row."""
 
     problems: ClassVar[frozenset[Problem]] = frozenset({Problem.REGRESSION})
@@ -76,9 +99,8 @@ class Mean(Learner[MeanConfig]):
         self._n = 0
         self._mean = 0.0
 
-    def predict(self, rows: Sequence[Row]) -> list[Output]:
-        """The mean so far, for every row. Changes nothing."""
-        return [self._mean] * len(rows)
+    def _output(self) -> Output:
+        return self._mean
 
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Take the labels into the mean; any that isn't a usable number is left out."""
@@ -90,28 +112,27 @@ class Mean(Learner[MeanConfig]):
         self._n, self._mean = n, mean
 
 
-class LastValue(Learner[LastValueConfig]):
+class LastValue(Baseline[LastValueConfig]):
     """The last label again: hard to beat where labels come in runs."""
 
     def __init__(self, config: LastValueConfig, problem: Problem, schema: Schema, seed: int = 0) -> None:
         super().__init__(config, problem, schema, seed)
-        self._output: Output = untrained(problem)
+        self._last: Output = untrained(problem)
 
-    def predict(self, rows: Sequence[Row]) -> list[Output]:
-        """The last label, for every row. Changes nothing."""
-        return [self._output] * len(rows)
+    def _output(self) -> Output:
+        return self._last
 
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Keep the last usable label."""
         for label in reversed(labels):
             if self.problem is Problem.BINARY:
-                self._output = float(bool(label))
+                self._last = float(bool(label))
             elif self.problem is Problem.MULTICLASS:
-                self._output = {str(label): 1.0}
+                self._last = {str(label): 1.0}
             elif isinstance(label, str) or not -LIMIT <= label <= LIMIT:
                 continue
             else:
-                self._output = float(label)
+                self._last = float(label)
             return
 
 

@@ -7,14 +7,14 @@ pays for the guards against missing, wild and wrong values.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import Field
 
 from learners.base import Explanation, Learner, LearnerConfig, Output, Problem, Row, Schema, Target
 from learners.contributions import explanation
-from learners.prepare import Encoder
+from learners.prepare import Encoded, Encoder
 from learners.target import Coder
 
 
@@ -54,9 +54,7 @@ class Recipe(Learner[C]):
         """One output per row, in order. Changes nothing."""
         if not self._learned:
             return [untrained(self.problem)] * len(rows)
-        transform, decode = self._encoder.transform_one, self._coder.decode
-        regression = self.problem is Problem.REGRESSION
-        say = self._estimator.predict_one if regression else self._estimator.predict_proba_one
+        transform, say, decode = self._encoder.transform_one, self._say(), self._coder.decode
         return [decode(say(transform(row))) for row in rows]
 
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
@@ -67,6 +65,24 @@ class Recipe(Learner[C]):
             if y is not None:
                 learn_one(x, y)
                 self._learned = True
+
+    def prequential(self, rows: Sequence[Row], labels: Sequence[Target]) -> Generator[Output, None, None]:
+        """As the base class says."""
+        transform, say, decode = self._encoder.transform_one, self._say(), self._coder.decode
+        take, encode, learn_one = self._encoder.take, self._coder.encode, self._estimator.learn_one
+        for row, label in zip(rows, labels, strict=True):
+            output = decode(say(transform(row))) if self._learned else untrained(self.problem)
+            x, y = take(row), encode(label)
+            if y is not None:
+                learn_one(x, y)
+                self._learned = True
+            yield output
+
+    def _say(self) -> Callable[[Encoded], Any]:
+        """The estimator's method that gives outputs."""
+        regression = self.problem is Problem.REGRESSION
+        say: Callable[[Encoded], Any] = self._estimator.predict_one if regression else self._estimator.predict_proba_one
+        return say
 
     def explain(self, row: Row, label: Target | None = None) -> Explanation | None:
         """What each feature contributes to a row's score. Changes nothing."""

@@ -7,20 +7,23 @@ an unusable form (NaN, infinite, wrongly typed), are left out of it, and outputs
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from river import base, compose
 
 from learners.base import Explanation, Learner, LearnerConfig, LearnerError, Output, Problem, Row, Schema, Target
-from learners.columns import Columns, ColumnScaler, columns_of, rows_of
+from learners.columns import ColumnScaler, Values, rows_of, values_of
 from learners.contributions import explanation
-from learners.prepare import usable
+from learners.prepare import Encoded, usable
 from learners.recipe import untrained
 from learners.river_names import construct
 from learners.target import Coder, RawNumberCoder, coder_for
 from learners.unpickle import AllowListPickler
+from learners.unrolled import Unrolled
+
+Transform: TypeAlias = Callable[[Encoded], Encoded]
 
 
 class Step(BaseModel):
@@ -74,38 +77,27 @@ class RiverPipeline(Learner[RiverConfig]):
             RawNumberCoder() if problem is Problem.REGRESSION else coder_for(problem, max_classes=config.max_classes)
         )
         self._speaks = self._rehearse()
+        self._votes = self._speaks == "predict_one" and problem is not Problem.REGRESSION
         steps = self._make()
         plain = all(_is_plain(step) for step in steps[:-1])
         self._transformers = steps[:-1] if plain else []
-        self._scaler = ColumnScaler.of(self._transformers, schema.numeric)
         self._estimator: Any = steps[-1] if plain else compose.Pipeline(*steps)
+        self._scaler = ColumnScaler.of(self._transformers, schema.numeric)
+        self._unrolled = Unrolled.of(self._transformers, self._estimator, schema.numeric, self._coder)
 
     def predict(self, rows: Sequence[Row]) -> list[Output]:
         """One output per row, in order. Changes nothing but the count of faults."""
         if not self._learned:
             return [untrained(self.problem)] * len(rows)
-        decode = self._coder.decode
-        say = getattr(self._estimator, self._speaks)
-        transforms = [step.transform_one for step in self._transformers]
-        vote = self._speaks == "predict_one" and self.problem is not Problem.REGRESSION
-        columns = self._columns(rows)
-        ready: Iterable[dict[str, Any]]
-        if columns is not None and self._scaler is not None:
-            ready, transforms = rows_of(self._scaler.transform(columns), self.schema.numeric), []
-        else:
-            ready = self._usable(rows, columns)
-        outputs = []
-        for row in ready:
-            try:
-                x = row
-                for transform in transforms:
-                    x = transform(x)
-                said = say(x)
-                outputs.append(decode({said: 1.0} if vote else said))
-            except Exception as error:  # noqa: BLE001 - an estimator of any kind, on a row of any kind: see the class's docstring
-                self._fault(error)
-                outputs.append(untrained(self.problem))
-        return outputs
+        values = self._values(rows)
+        unrolled = self._unrolled_for(values)
+        if values is not None and unrolled is not None:
+            return unrolled.predict(values)
+        say, transforms = self._voice()
+        ready = self._usable(rows, values)
+        if values is not None and self._scaler is not None:
+            ready, transforms = rows_of(self._scaler.transform(values), self.schema.numeric), []
+        return [self._output(row, transforms, say) for row in ready]
 
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Learn from rows and their labels, in order."""
@@ -113,24 +105,61 @@ class RiverPipeline(Learner[RiverConfig]):
         if None in targets:
             rows = [row for row, y in zip(rows, targets, strict=True) if y is not None]
             targets = [y for y in targets if y is not None]
-        learn_one = self._estimator.learn_one
-        steps = [(step.learn_one, step.transform_one) for step in self._transformers]
-        columns = self._columns(rows)
-        ready: Iterable[dict[str, Any]]
-        if columns is not None and self._scaler is not None:
-            ready, steps = rows_of(self._scaler.learn(columns), self.schema.numeric), []
-        else:
-            ready = self._usable(rows, columns)
+        values = self._values(rows)
+        unrolled = self._unrolled_for(values)
+        if values is not None and unrolled is not None:
+            unrolled.learn(values, targets)
+            return
+        ready, steps = self._usable(rows, values), self._transformers
+        if values is not None and self._scaler is not None:
+            ready, steps = rows_of(self._scaler.learn(values), self.schema.numeric), []
         for row, y in zip(ready, targets, strict=True):
-            try:
-                x = row
-                for learn_step, transform in steps:
-                    learn_step(x)
-                    x = transform(x)
-                learn_one(x, y)
-                self._learned = True
-            except Exception as error:  # noqa: BLE001 - as in `predict`
-                self._fault(error)
+            self._take(row, y, steps)
+
+    def prequential(self, rows: Sequence[Row], labels: Sequence[Target]) -> Generator[Output, None, None]:
+        """As the base class says. Rows of floats, to a linear model, in one loop."""
+        values = self._values(rows)
+        unrolled = self._unrolled_for(values)
+        if values is not None and unrolled is not None:
+            targets = [self._coder.encode(label) for label in labels]  # of such models, coders that learn nothing
+            if None not in targets:
+                return unrolled.prequential(values, targets)
+        return self._in_turn(self._usable(rows, values), labels)
+
+    def _in_turn(self, rows: Iterable[Encoded], labels: Sequence[Target]) -> Generator[Output, None, None]:
+        (say, transforms), steps, encode = self._voice(), self._transformers, self._coder.encode
+        for row, label in zip(rows, labels, strict=True):
+            output = self._output(row, transforms, say) if self._learned else untrained(self.problem)
+            y = encode(label)
+            if y is not None:
+                self._take(row, y, steps)
+            yield output
+
+    def _output(self, x: Encoded, transforms: Iterable[Transform], say: Callable[[Encoded], Any]) -> Output:
+        """What the estimator says of a row once it is transformed."""
+        try:
+            for transform in transforms:
+                x = transform(x)
+            said = say(x)
+            return self._coder.decode({said: 1.0} if self._votes else said)
+        except Exception as error:  # noqa: BLE001 - an estimator of any kind, on a row of any kind: see the class's docstring
+            self._fault(error)
+            return untrained(self.problem)
+
+    def _take(self, x: Encoded, y: Any, steps: Iterable[Any]) -> None:
+        """Learn from a row that is still to go through these steps."""
+        try:
+            for step in steps:
+                step.learn_one(x)
+                x = step.transform_one(x)
+            self._estimator.learn_one(x, y)
+            self._learned = True
+        except Exception as error:  # noqa: BLE001 - as in `_output`
+            self._fault(error)
+
+    def _voice(self) -> tuple[Callable[[Encoded], Any], list[Transform]]:
+        """How the estimator gives an output, and what comes before it."""
+        return getattr(self._estimator, self._speaks), [step.transform_one for step in self._transformers]
 
     def explain(self, row: Row, label: Target | None = None) -> Explanation | None:
         """What each feature contributes to a row's score; None also for a row that cannot be predicted."""
@@ -141,18 +170,24 @@ class RiverPipeline(Learner[RiverConfig]):
             for step in self._transformers:
                 x = step.transform_one(x)
             return explanation(self._estimator, self._coder, self.problem, self.schema, row, x, label)
-        except Exception:  # noqa: BLE001 - as in `predict`
+        except Exception:  # noqa: BLE001 - as in `_output`
             return None
 
-    def _columns(self, rows: Sequence[Row]) -> Columns | None:
-        """The rows as columns, if they are nothing but sound floats, as most are."""
-        return None if self.schema.categorical else columns_of(rows, self.schema.numeric)
+    def _values(self, rows: Sequence[Row]) -> list[Values] | None:
+        """The values of the rows, if they are nothing but sound floats, as most are."""
+        return None if self.schema.categorical else values_of(rows, self.schema.numeric)
 
-    def _usable(self, rows: Sequence[Row], columns: Columns | None) -> Iterator[dict[str, Any]]:
+    def _unrolled_for(self, values: list[Values] | None) -> Unrolled | None:
+        """The quickest way to take these values, if it can be gone."""
+        if values is None or self._unrolled is None or not (self._learned and self._unrolled.ready):
+            return None
+        return self._unrolled
+
+    def _usable(self, rows: Sequence[Row], values: list[Values] | None) -> Iterator[Encoded]:
         """The rows as estimators take them: in the order of the schema, without what can't be used."""
         numeric, categorical = self.schema.numeric, self.schema.categorical
-        if columns is not None:
-            return rows_of(columns, numeric)
+        if values is not None:
+            return rows_of(values, numeric)
         return (usable(row, numeric, categorical) for row in rows)
 
     def _fault(self, error: Exception) -> None:

@@ -8,8 +8,10 @@ between them determine all that it does; how the records are cut into spans, and
 
 from __future__ import annotations
 
-import math
+import sys
 from collections import Counter
+from itertools import pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from detectors.base import Signal, State
@@ -17,12 +19,14 @@ from learners import registry
 from learners.base import Learner, Schema
 from learners.baselines import baselines_for
 from stream.config.model import Config
-from stream.core.adaptation import Adaptation
+from stream.core.adaptation import CHECK_EVERY, Adaptation
 from stream.core.monitors import Cooldown, Monitors, alert_id, evidence, severity
+from stream.core.outputs import predictions, split, topic_of
 from stream.core.pending import Joined, Pending, Waiting
 from stream.core.problem import judge_for
+from stream.core.runs import predict_and_learn
 from stream.core.scores import Scores, Track
-from stream.records import Alert, Command, Effect, Event, Label, Prediction, Promote, Rejected, Span, Swap
+from stream.records import Alert, Command, Effect, Event, Label, Promote, Span, Swap, Target
 
 MAX_AHEAD = 3600.0
 """Seconds that record time may run ahead of the time passed in. A clock that jumps further is not believed."""
@@ -95,16 +99,16 @@ class Engine:
         at_event = self._take_events(span, now, effects) if span.events else None
         at_label = self._take_labels(span.labels, now, effects) if span.labels and at_event is None else None
         stopped = at_event is not None or at_label is not None
-        taken, rest = self._split(span, at_event, at_label) if stopped else (span, None)
+        taken, rest = split(span, at_event, at_label, self.config) if stopped else (span, None)
         if taken.rejected:
             for rejected in taken.rejected:
-                side = self._side(rejected)
+                side = topic_of(rejected, self.config)
                 self._count(side, "dead_lettered")
                 self._reached(side, rejected.offset)
             effects[:0] = taken.rejected
-        predictions, labels = self.state.pending.given_up()
-        self._count("predictions", "expired", predictions)
-        self._count("labels", "expired", labels)
+        unlabelled, unknown = self.state.pending.given_up()
+        self._count("predictions", "expired", unlabelled)
+        self._count("labels", "expired", unknown)
         return Taken(effects, taken, rest)
 
     def command(self, command: Command, now: float) -> list[Effect]:
@@ -148,8 +152,8 @@ class Engine:
         knows, has_label_for, wait = pending.knows, pending.has_label_for, pending.add
         version, time, ahead = state.version, state.stream_time, now + MAX_AHEAD
         latency_ms = (now - span.received) * 1000.0
-        fresh: list[Event] = []
-        rows: list[Waiting] = []
+        fresh, rows = list[Event](), list[Waiting]()
+        run, joined, longest = list[Event](), Joined([], [], []), self._longest_run()
         for event in span.events:
             if time < event.timestamp <= ahead:
                 state.stream_time = time = event.timestamp
@@ -160,67 +164,33 @@ class Engine:
                 self._count("events", "duplicate")
                 continue
             waiting = Waiting(event.features, version, time, event.offset)
-            fresh.append(event)
-            rows.append(waiting)
             if event.label is None and not has_label_for(id_):
+                if run:
+                    self._take_run(run, joined, latency_ms, effects)
+                    run, joined, longest = [], Joined([], [], []), self._longest_run()
+                fresh.append(event)
+                rows.append(waiting)
                 wait(id_, waiting)
                 continue
-            self._predict(fresh, rows, latency_ms, effects)
-            fresh, rows = [], []
-            if self._learn_at_once(event, waiting, effects):
-                self._reached("events", event.offset)
-                return event.offset
-        if fresh:
-            self._predict(fresh, rows, latency_ms, effects)
+            if fresh:
+                self._predict(fresh, rows, latency_ms, effects)
+                fresh, rows = [], []
+            run.append(event)
+            joined.waiting.append(waiting)
+            joined.labels.append(self._label_at_once(event))
+            joined.times.append(time)
+            if len(run) == longest:
+                if self._take_run(run, joined, latency_ms, effects):
+                    self._reached("events", event.offset)
+                    return event.offset
+                run, joined, longest = [], Joined([], [], []), self._longest_run()
+        self._predict(fresh, rows, latency_ms, effects)
+        self._take_run(run, joined, latency_ms, effects)
         self._reached("events", span.events[-1].offset)
         return None
 
-    def _predict(self, events: list[Event], waiting: list[Waiting], latency_ms: float, effects: list[Effect]) -> None:
-        state = self.state
-        rows = [event.features for event in events]
-        outputs = state.champion.predict(rows)
-        everyones = zip(outputs, *(learner.predict(rows) for _, learner in state.baselines), strict=True)
-        challenger = state.adaptation.challenger
-        rivals = challenger.learner.predict(rows) if challenger is not None else [None] * len(rows)
-        model, version, partition = self.config.model.name, state.version, self.partition
-        audited = self.config.audit.features
-        each = zip(events, waiting, everyones, state.judge.answers(outputs), rivals, strict=True)
-        for event, entry, made, (answer, probabilities), rival in each:
-            entry.outputs = made
-            entry.challenger = rival
-            key = event.key
-            effects.append(
-                Prediction(
-                    event.id,
-                    None if key is None else key.decode(errors="replace"),
-                    event.time,
-                    answer,
-                    probabilities,
-                    model,
-                    version,
-                    latency_ms,
-                    partition,
-                    event.offset,
-                    event.features if audited else None,
-                )
-            )
-        state.next_offset = events[-1].offset + 1
-        self._count("events", "predicted", len(events))
-        seen = 0
-        for name, signal in state.monitors.observe_rows(rows):
-            if signal.reading.state is State.DRIFT:
-                index = signal.index
-                self._note_events(events[seen : index + 1])
-                seen = index + 1
-                at = events[index].offset, events[index].timestamp
-                effects.extend(self._drift("data_drift", name, signal, at, waiting[index].timestamp))
-        self._note_events(events[seen:] if seen else events)
-
-    def _note_events(self, events: list[Event]) -> None:
-        self.state.events.note(len(events), lambda i: (events[i].offset, events[i].timestamp))
-
-    def _learn_at_once(self, event: Event, waiting: Waiting, effects: list[Effect]) -> bool:
-        """Join the event just predicted with the label that came with it, or before it."""
+    def _label_at_once(self, event: Event) -> Target:
+        """Join an event that is about to be predicted with the label that came with it, or before it."""
         pending, label = self.state.pending, event.label
         if pending.has_label_for(event.id):
             early = pending.take_early(event.id)
@@ -228,7 +198,75 @@ class Engine:
             label = early.label if label is None else label
         assert label is not None
         pending.settle(event.id)
-        return self._learn(Joined([waiting], [label], [waiting.timestamp]), effects)
+        return label
+
+    def _longest_run(self) -> int:
+        """Events with labels that may be gathered at once: none of them may come after a promotion, and a challenger
+        that starts among them is not decided about before their end.
+        """
+        adaptation = self.state.adaptation
+        if adaptation.challenger is not None:
+            return 1
+        return CHECK_EVERY if adaptation.enabled else sys.maxsize
+
+    def _take_run(self, events: list[Event], joined: Joined, latency_ms: float, effects: list[Effect]) -> bool:
+        """Predict and learn from events in turn; whether a promotion was asked for, which only a run of one can do."""
+        state, asked, done = self.state, False, 0
+        while done < len(events):
+            rest = joined.part(done, len(events)) if done else joined
+            if state.adaptation.challenger is not None:
+                part = rest.part(0, 1)
+                self._predict(events[done : done + 1], part.waiting, latency_ms, effects)
+                asked = self._learn(part, effects)
+                done += 1
+                continue
+            n, signals = predict_and_learn(
+                rest, state.champion, state.baselines, state.judge, state.monitors, not state.adaptation.enabled
+            )
+            state.scores.record(state.judge, rest.labels[:n], [waiting.outputs for waiting in rest.waiting[:n]])
+            for start, end in pairwise([0, *sorted({n, *(signal.index + 1 for _, signal in signals)})]):
+                part, told = rest.part(start, end), list[Effect]()
+                self._publish(events[done + start : done + end], part.waiting, latency_ms, told)
+                effects += sorted(told, key=attrgetter("offset"))  # an alert comes right after its event's prediction
+                state.labels.note(end - start, part.place)
+                for name, signal in signals:
+                    if signal.index == end - 1:
+                        self._on_concept_signal(name, signal, part.place(-1), effects)
+            done += n
+        return asked
+
+    def _predict(self, events: list[Event], waiting: list[Waiting], latency_ms: float, effects: list[Effect]) -> None:
+        if not events:
+            return
+        state, rows = self.state, [event.features for event in events]
+        outputs = state.champion.predict(rows)
+        everyones = zip(outputs, *(learner.predict(rows) for _, learner in state.baselines), strict=True)
+        challenger = state.adaptation.challenger
+        rivals = challenger.learner.predict(rows) if challenger is not None else [None] * len(rows)
+        for entry, made, rival in zip(waiting, everyones, rivals, strict=True):
+            entry.outputs = made
+            entry.challenger = rival
+        self._publish(events, waiting, latency_ms, effects)
+
+    def _publish(self, events: list[Event], waiting: list[Waiting], latency_ms: float, effects: list[Effect]) -> None:
+        """Tell what was predicted of events, then how their features have changed."""
+        state = self.state
+        answered = zip(events, state.judge.answers([entry.outputs[0] for entry in waiting]), strict=True)
+        effects += predictions(self.config, self.partition, state.version, latency_ms, answered)
+        state.next_offset = events[-1].offset + 1
+        self._count("events", "predicted", len(events))
+        seen = 0
+        for name, signal in state.monitors.observe_rows([event.features for event in events]):
+            if signal.reading.state is State.DRIFT:
+                index = signal.index
+                self._note_events(events[seen : index + 1])
+                seen = index + 1
+                at = events[index].offset, events[index].timestamp
+                effects.extend(self._drift("data_drift", name, signal, at, waiting[index].timestamp))
+        self._note_events(events[seen:])
+
+    def _note_events(self, events: list[Event]) -> None:
+        self.state.events.note(len(events), lambda i: (events[i].offset, events[i].timestamp))
 
     # labels
 
@@ -352,24 +390,6 @@ class Engine:
             action=action,
             **known,
         )
-
-    def _split(self, span: Span, at_event: int | None, at_label: int | None) -> tuple[Span, Span | None]:
-        """A span up to one of its events or, if that is None, of its labels; and what comes after it, if anything."""
-        last = {"events": math.inf if at_event is None else at_event, "labels": -1 if at_label is None else at_label}
-
-        def part(early: bool) -> Span:
-            return Span(
-                [event for event in span.events if (event.offset <= last["events"]) is early],
-                [label for label in span.labels if (label.offset <= last["labels"]) is early],
-                [rejected for rejected in span.rejected if (rejected.offset <= last[self._side(rejected)]) is early],
-                span.received,
-            )
-
-        rest = part(early=False)
-        return part(early=True), rest if rest.events or rest.labels or rest.rejected else None
-
-    def _side(self, rejected: Rejected) -> str:
-        return "events" if rejected.topic == self.config.topics.events else "labels"
 
     def _count(self, topic: str, outcome: str, n: int = 1) -> None:
         if n:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import os
 import pickle
@@ -150,6 +151,11 @@ def run(learner: Learner[Any], case: Case, rows: Sequence[Row], span: int = 25) 
     return outputs
 
 
+def sealed(learner: Learner[Any]) -> bytes:
+    """All of a learner, but for idle random states."""
+    return seal(learner, key=KEY, metadata={})
+
+
 def test_every_registered_learner_is_under_the_laws() -> None:
     covered = {case.kind for case in CASES}
     assert covered == set(LEARNERS) | set(BASELINES)
@@ -214,6 +220,31 @@ def test_spans_equal_one_by_one(case: Case) -> None:
     run(in_spans, case, rows, span=64)
     run(one_by_one, case, rows, span=1)
     assert in_spans.predict(rows) == one_by_one.predict(rows)
+
+
+@law
+def test_prequential_gives_and_learns_what_single_rows_do(case: Case) -> None:
+    rows = [*rows_of(150), *[{**row, "a": 0.5} for row in WILD], *rows_of(60, seed=8)]
+    in_runs, one_by_one = case.make(), case.make()
+    outputs: list[Output] = []
+    for start in range(0, len(rows), 64):
+        part = rows[start : start + 64]
+        outputs += in_runs.prequential(part, case.labels(part))
+    assert outputs == run(one_by_one, case, rows, span=1)
+    assert sealed(in_runs) == sealed(one_by_one)
+
+
+@law
+def test_prequential_closed_early_has_learned_just_what_it_told(case: Case) -> None:
+    rows = rows_of(120)
+    stopped, one_by_one = case.make(), case.make()
+    for learner in (stopped, one_by_one):
+        learner.learn(rows[:40], case.labels(rows[:40]))
+    predicted = stopped.prequential(rows[40:], case.labels(rows[40:]))
+    outputs = list(itertools.islice(predicted, 30))
+    predicted.close()
+    assert outputs == run(one_by_one, case, rows[40:70], span=1)
+    assert sealed(stopped) == sealed(one_by_one)
 
 
 @law

@@ -10,8 +10,10 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -47,7 +49,7 @@ PROBLEMS = {
 
 
 @cache
-def config(problem: str, bound: int = 200, margin: float = 0.0) -> Config:
+def config(problem: str, bound: int = 200, margin: float = 0.0, policy: str = "replace_when_better") -> Config:
     """All that can happen happens soon: few labels to a promotion, few predictions that wait, for a short time."""
     sizes = {"reference": 100, "window": 40, "every": 20, "alpha": 0.05}
     return small_config(
@@ -59,7 +61,13 @@ def config(problem: str, bound: int = 200, margin: float = 0.0) -> Config:
                 "data": [{"kind": "ks", **sizes}, {"kind": "chi_squared", **sizes}],
                 "error_scale": 2.0,
             },
-            "adaptation": {"min_labels": 30, "max_labels": 70, "margin": margin, "start": "warning"},
+            "adaptation": {
+                "policy": policy,
+                "min_labels": 30,
+                "max_labels": 70,
+                "margin": margin,
+                "start": "warning",
+            },
             "alerts": {"cooldown": 60},
             "scores": {"window": 50},
         }
@@ -134,7 +142,9 @@ def spans(records: Iterable[Record], cut: random.Random, share: float) -> Iterat
 
 
 class Outcome(NamedTuple):
-    """All that a run put out, by kind and in order, and what it came to."""
+    """All that a run put out, by kind and in order, and what it came to; the order of all kinds but dead letters, which
+    is that of single records only where no label has its event wait.
+    """
 
     predictions: list[Prediction]
     alerts: list[Alert]
@@ -143,6 +153,7 @@ class Outcome(NamedTuple):
     counts: Counter[tuple[str, str]]
     scores: dict[str, dict[str, float]]
     fingerprint: str
+    order: list[tuple[str, int]]
 
 
 def run(under_test: Config, cut: Iterable[Span], seed: int = 0) -> tuple[Outcome, TaskState]:
@@ -171,6 +182,7 @@ def run(under_test: Config, cut: Iterable[Span], seed: int = 0) -> tuple[Outcome
         state.counts,
         state.scores.report(state.judge),
         fingerprint(state),
+        [(type(e).__name__, e.offset) for e in effects if not isinstance(e, Rejected)],
     )
     return outcome, state
 
@@ -205,8 +217,51 @@ def test_every_way_to_cut_a_stream_gives_the_same_outputs_and_the_same_state(
     reference, _ = run(under_test, one_by_one(records))
     outcome, _ = run(under_test, spans(records, random.Random(seed), share), seed)
 
+    for ours, expected in zip(outcome[:-1], reference[:-1], strict=True):
+        assert ours == expected
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    problem=st.sampled_from(sorted(PROBLEMS)),
+    seed=st.integers(0, 10_000),
+    share=st.sampled_from([0.0, 0.02]),
+    bound=st.sampled_from([10, 200]),
+    policy=st.sampled_from(["replace_when_better", "alert_only"]),
+    early=st.booleans(),
+)
+@example(problem="binary", seed=18, share=0.0, bound=200, policy="replace_when_better", early=False)  # promotions
+@example(problem="binary", seed=18, share=0.0, bound=200, policy="alert_only", early=False)  # runs as long as spans
+def test_runs_of_labelled_events_give_all_effects_in_the_order_of_single_records(
+    problem: str, seed: int, share: float, bound: int, policy: str, early: bool
+) -> None:
+    under_test = config(problem, bound, policy=policy)
+    records = [record for record in stream(problem, seed, 600, 1.0) if early or not isinstance(record, Label)]
+
+    reference, _ = run(under_test, one_by_one(records))
+    outcome, _ = run(under_test, spans(records, random.Random(seed), share), seed)
+
     for ours, expected in zip(outcome, reference, strict=True):
         assert ours == expected
+
+
+@pytest.mark.parametrize("policy", ["replace_when_better", "alert_only"])
+@pytest.mark.parametrize("problem", sorted(PROBLEMS))
+def test_a_label_that_comes_with_its_event_does_what_one_right_after_it_does(problem: str, policy: str) -> None:
+    under_test = config(problem, policy=policy)
+    events = [record for record in stream(problem, 18, 600, 1.0) if isinstance(record, Event)]
+    apart: list[Record] = []
+    for event in events:
+        assert event.label is not None
+        apart += [structs.replace(event, label=None), Label(event.id, event.label, event.timestamp, event.offset)]
+
+    expected, followed = run(under_test, one_by_one(apart))
+    outcome, state = run(under_test, [Span(events, [], [], NOW)])
+
+    for name in ("predictions", "alerts", "promotions", "scores", "order"):
+        assert getattr(outcome, name) == getattr(expected, name), name
+    for name in ("champion", "baselines", "monitors", "adaptation", "cooldown", "events", "labels"):
+        assert fingerprint(getattr(state, name)) == fingerprint(getattr(followed, name)), name
 
 
 @settings(max_examples=15, deadline=None)
@@ -268,3 +323,16 @@ def test_these_streams_have_all_that_could_depend_on_the_cuts() -> None:
             ("predictions", "expired"),
         ]
     )
+
+
+@pytest.mark.parametrize("policy", ["replace_when_better", "alert_only"])
+def test_runs_of_labelled_events_have_drifts_of_both_kinds_amid_them_and_promotions(policy: str) -> None:
+    events = [record for record in stream("binary", 18, 600, 1.0) if isinstance(record, Event)]
+
+    outcome, _ = run(config("binary", policy=policy), [Span(events, [], [], NOW)])
+
+    before = {kind for (kind, at), (_, then) in pairwise(outcome.order) if kind == "Alert" and at < then}
+    kinds = {alert.kind for alert in outcome.alerts if alert.offset < events[-1].offset}
+    assert before == {"Alert"}
+    assert kinds >= {"concept_drift", "data_drift"}
+    assert (len(outcome.promotions) > 1) == (policy == "replace_when_better")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learners.base import Learner
 from stream.config.model import Config
 from stream.core.engine import MAX_AHEAD, Engine
 from stream.core.pending import Pending, Waiting
@@ -99,6 +100,7 @@ class Noting:
 
     faults = 0
     seed = 0
+    prequential = Learner.prequential
 
     def __init__(self) -> None:
         self.learned: list[tuple[int, bool]] = []

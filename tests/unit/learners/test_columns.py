@@ -10,7 +10,7 @@ import pytest
 from river import compose, linear_model, preprocessing
 
 from learners.base import Problem, Row, Schema
-from learners.columns import FEWEST_ROWS, ColumnScaler, columns_of, rows_of
+from learners.columns import FEWEST_ROWS, ColumnScaler, rows_of, values_of
 from learners.river_pipeline import RiverConfig, RiverPipeline
 
 NAMES = ("a", "b", "c")
@@ -82,20 +82,20 @@ def test_the_order_of_keys_in_an_event_changes_nothing(span: int) -> None:
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, 1e31, "1.0", True, 3])
 def test_a_span_with_anything_but_sound_floats_is_not_taken_by_columns(value: Any) -> None:
     rows, _ = made_up(FEWEST_ROWS)
-    assert columns_of(rows, NAMES) is not None
+    assert values_of(rows, NAMES) is not None
 
     rows[3] = {**rows[3], "b": value}
-    assert columns_of(rows, NAMES) is None
+    assert values_of(rows, NAMES) is None
     rows[3] = {"a": 1.0, "c": 2.0}
-    assert columns_of(rows, NAMES) is None
+    assert values_of(rows, NAMES) is None
 
 
-def test_columns_turn_back_into_their_rows() -> None:
+def test_values_turn_back_into_their_rows() -> None:
     rows, _ = made_up(FEWEST_ROWS)
-    columns = columns_of([{**row, "undeclared": 1.0} for row in rows], NAMES)
+    values = values_of([{**row, "undeclared": 1.0} for row in rows], NAMES)
 
-    assert columns is not None
-    assert list(rows_of(columns, NAMES)) == rows
+    assert values is not None
+    assert list(rows_of(values, NAMES)) == rows
 
 
 def test_only_the_common_scaler_is_driven_by_columns() -> None:
