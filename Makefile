@@ -57,7 +57,7 @@ unit: $(VENV)/.dev $(VENV)/.wheel ## the tests that need no broker
 
 soak: $(VENV)/.dev $(VENV)/.wheel ## 200 workers killed at random, the results compared with a run without (5 min)
 	$(call say,pytest -m soak)
-	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest tests/faults -m soak -q $(ARGS)
+	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest tests/faults -m soak -q -o faulthandler_timeout=0 $(ARGS)
 
 docs: $(VENV)/.demo $(VENV)/.wheel ## write docs/config.md from the configuration's models
 	@mkdir -p build

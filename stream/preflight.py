@@ -1,12 +1,16 @@
-"""Looking at everything outside a service that it needs, before it starts: keys, Kafka and its topics, Redis."""
+"""Looking at everything outside a service that it needs, before it starts: keys, Kafka and its topics, Redis, and the
+directory of its snapshots.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stream.config.model import Config
 from stream.config.secrets import accepted_keys
-from stream.errors import DriftlineError
+from stream.errors import ConfigError, DriftlineError
 from stream.kafka.client import admin
 from stream.kafka.reach import require_listener
 from stream.kafka.topics import Finding, ensure_topics, inspect_topics
@@ -23,6 +27,7 @@ def look(config: Config, *, create_topics: bool = False, partitions: int | None 
     yield from _until_failure(lambda: _keys(config))
     yield from _until_failure(lambda: _kafka(config, create_topics, partitions))
     yield from _until_failure(lambda: _redis(config))
+    yield from _until_failure(lambda: _snapshots(config))
 
 
 def _until_failure(findings: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -62,3 +67,27 @@ def _redis(config: Config) -> Iterator[Finding]:
         yield Finding(True, f"Redis runs scripts on driftline:{config.app}:*")
     finally:
         client.close()
+
+
+def _snapshots(config: Config) -> Iterator[Finding]:
+    """A worker would make the directory: where it belongs on a volume, that may be why nobody misses the volume."""
+    if config.runtime.snapshot_directory is None:
+        return
+    directory = Path(config.runtime.snapshot_directory).absolute()
+    field = "runtime.snapshot_directory"
+    if not directory.is_dir():
+        found = "is not a directory" if directory.exists() else "is not there"
+        raise ConfigError(
+            f"{field}: {directory} {found}.",
+            "Create it, or mount the volume it belongs to; or remove the field to keep snapshots in Redis.",
+        )
+    own = directory / config.app
+    try:
+        with TemporaryDirectory(prefix=".probe.", dir=own if own.exists() else directory) as probe:
+            Path(probe, "snapshot").write_bytes(b"driftline")
+    except OSError as error:
+        raise ConfigError(
+            f"{field}: nothing can be written to {own} ({error.strerror}).",
+            "Let this user write there, name another directory, or remove the field to keep snapshots in Redis.",
+        ) from error
+    yield Finding(True, f"snapshots can be written to {own}")

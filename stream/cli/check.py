@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def check(
     config: Annotated[Path, typer.Option("--config", "-c", help="The service's file.")],
     connect: Annotated[
-        bool, typer.Option("--connect", help="Also look at the signing key, Kafka, its topics and Redis.")
+        bool,
+        typer.Option("--connect", help="Also look at keys, Kafka, its topics, Redis and the snapshot directory."),
     ] = False,
     create_topics: Annotated[
         bool, typer.Option("--create-topics", help="With --connect: create the topics that are missing.")

@@ -17,7 +17,17 @@ from stream.errors import BrokerError
 READ: Final = "READ"
 WRITE: Final = "WRITE"
 
-_ALLOW = {READ: "allow it READ on the topic and on the group", WRITE: "allow it WRITE on the topic"}
+INPUT: Final = (READ,)
+OUTPUT: Final = (WRITE,)
+JOURNAL: Final = (READ, WRITE)
+"""What a worker does with a topic of each kind. It writes its journal, and reads it to resume where it was left."""
+
+_VERBS = {READ: "read", WRITE: "write to"}
+_ALLOW = {
+    INPUT: "allow it READ on the topic and on the group",
+    OUTPUT: "allow it WRITE on the topic",
+    JOURNAL: "allow it READ and WRITE on the topic: a worker that resumes reads what was written",
+}
 _WAIT_MS = 15_000
 
 
@@ -38,12 +48,12 @@ class Finding(NamedTuple):
     cure: str | None = None
 
 
-def uses(topics: TopicsConfig) -> dict[str, str]:
+def uses(topics: TopicsConfig) -> dict[str, tuple[str, ...]]:
     """Names of a service's topics, with what it must be allowed to do there."""
     inputs = [name for name in (topics.events, topics.labels) if name is not None]
     outputs = [topics.predictions, topics.alerts, topics.dead_letters]
-    needs = {**dict.fromkeys(inputs, READ), **dict.fromkeys(outputs, WRITE)}
-    return needs if topics.journal is None else {**needs, topics.journal: WRITE}
+    needs: dict[str, tuple[str, ...]] = {**dict.fromkeys(inputs, INPUT), **dict.fromkeys(outputs, OUTPUT)}
+    return needs if topics.journal is None else {**needs, topics.journal: JOURNAL}
 
 
 def describe(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:
@@ -62,7 +72,7 @@ def inspect_topics(admin: KafkaAdminClient, topics: TopicsConfig) -> list[Findin
     """One finding per topic, and one on each partition count that must match that of events. Raises BrokerError."""
     needs = uses(topics)
     states = describe(admin, needs)
-    return [*(_one(states[name], need) for name, need in needs.items()), *_partition_counts(states, topics)]
+    return [*(_one(states[name], wanted) for name, wanted in needs.items()), *_partition_counts(states, topics)]
 
 
 def check_topics(admin: KafkaAdminClient, topics: TopicsConfig) -> int:
@@ -114,23 +124,23 @@ def _topic(name: str, raw: dict[str, Any] | None) -> Topic:
     return Topic(name, len(raw.get("partitions") or ()), operations, for_code(code).__name__ if code else None)
 
 
-def _one(topic: Topic, need: str) -> Finding:
+def _one(topic: Topic, needs: tuple[str, ...]) -> Finding:
     if topic.error == "UnknownTopicOrPartitionError":
         return Finding(False, f"topic {topic.name} does not exist", _CREATE)
+    allow = f"As an administrator, {_ALLOW[needs]}."
     if topic.error == "TopicAuthorizationFailedError":
-        return Finding(False, f"topic {topic.name}: this user may not see it", f"As an administrator, {_ALLOW[need]}.")
+        return Finding(False, f"topic {topic.name}: this user may not see it", allow)
     if topic.error == "InvalidTopicError":
         return Finding(False, f"topic {topic.name}: Kafka does not take this name", "Choose another one.")
     if topic.error is not None:
         return Finding(False, f"topic {topic.name}: the broker says {topic.error}", "Try again in a moment.")
     # A broker that does not say what is allowed (an old one) leaves the set empty: then only trying tells.
-    if topic.allowed and need not in topic.allowed:
-        verb = "read" if need == READ else "write to"
-        return Finding(
-            False, f"topic {topic.name}: this user may not {verb} it", f"As an administrator, {_ALLOW[need]}."
-        )
+    denied = [_VERBS[need] for need in needs if topic.allowed and need not in topic.allowed]
+    if denied:
+        return Finding(False, f"topic {topic.name}: this user may not {' or '.join(denied)} it", allow)
     plural = "" if topic.partitions == 1 else "s"
-    return Finding(True, f"topic {topic.name}: {topic.partitions} partition{plural}, {need.lower()} allowed")
+    allowed = " and ".join(need.lower() for need in needs)
+    return Finding(True, f"topic {topic.name}: {topic.partitions} partition{plural}, {allowed} allowed")
 
 
 def _partition_counts(states: dict[str, Topic], topics: TopicsConfig) -> Iterator[Finding]:

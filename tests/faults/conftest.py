@@ -26,11 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_logfinish() -> None:
     """kafka-python leaves the sockets of connections that broke to the garbage collector, which warns of each.
 
-    They are collected here, after the test, when its captured log no longer holds on to them.
+    They are collected here, after the test, when its captured log no longer holds on to them. What was there before
+    these tests is left out of the search, which would take a while.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 IMPATIENT = {

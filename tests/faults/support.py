@@ -115,13 +115,18 @@ def _wait_past(done: int, stage: Stage, worker: Forked) -> None:
     until(lambda: stage.committed("events") > done, 30.0, lambda: worker.log)
 
 
+def killed_at(stage: Stage, fault: str) -> None:
+    """Run a worker until a fault has killed it."""
+    with Forked(stage, fault) as worker:
+        assert worker.wait(60.0) == -9, f"{fault} was not passed; {worker.log}"
+
+
 def finish(stage: Stage, n: int, *, faults: Sequence[str] = ()) -> None:
     """Run a worker until each fault in turn has killed it, and then one until `n` events and labels are committed; stop
     that in order.
     """
     for fault in faults:
-        with Forked(stage, fault) as worker:
-            assert worker.wait(60.0) == -9, f"{fault} was not passed; {worker.log}"
+        killed_at(stage, fault)
     with Forked(stage) as worker:
         worker.wait_ready()
         wait_committed(stage, n, worker)

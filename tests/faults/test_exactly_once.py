@@ -9,13 +9,15 @@ import pytest
 
 from stream import faultpoints
 from tests.faults.conftest import MakeStage
-from tests.faults.support import Outcome, assert_same, fill, finish, kill_at_random, outcome
+from tests.faults.support import Outcome, assert_same, fill, finish, kill_at_random, killed_at, outcome
 from tests.integration.support.stage import Stage, merged
 
 EVENTS, FLIP = 4500, 2500
 """The drift is far enough into the stream that workers are killed often before it."""
-PROMOTION = ("promoting", "model_published", "champion_moved")
+PROMOTION = ("promoting", "model_published", "champion_moved", "swapped")
 """The steps between a promotion that is asked for and the commit of the swap."""
+OFTEN = ("polled", "processed", "outputs_sent")
+"""The steps that a worker takes several times before a commit."""
 
 ADAPTING = {
     "adaptation": {"policy": "replace_when_better", "min_labels": 200},
@@ -41,11 +43,14 @@ def uninterrupted(make_stage: MakeStage) -> Outcome:
 def test_a_worker_killed_at_any_step_leaves_the_outputs_and_the_model_of_an_uninterrupted_run(
     stage: Stage, uninterrupted: Outcome
 ) -> None:
-    stage.configure(ADAPTING)
-    fill(stage, 0, EVENTS, flip=FLIP)
-    once = ("swapped", "replayed", "snapshot_saved")
     points = [point for point in faultpoints.POINTS if point not in PROMOTION]
-    finish(stage, EVENTS, faults=[f"{point}:{1 if point in once else 3}" for point in points])
+    stage.configure(merged(ADAPTING, {"merge": {"wait": "60s"}}))
+    for number, point in enumerate(points):  # each finds something to do, however far those before it have come
+        fill(stage, 200 * number, 200 * (number + 1), flip=FLIP)
+        killed_at(stage, f"{point}:{3 if point in OFTEN else 1}")
+    stage.configure({"merge": {"wait": "100ms"}})
+    fill(stage, 200 * len(points), EVENTS, flip=FLIP)
+    finish(stage, EVENTS)
 
     assert_same(outcome(stage), uninterrupted)
 

@@ -13,7 +13,7 @@ import redis
 from stream.embedded import EmbeddedValkey
 from stream.stores.opening import open_store
 from tests.faults.conftest import QUIET, MakeStage
-from tests.faults.support import assert_same, fill, finish, newest_snapshot, outcome, wait_committed
+from tests.faults.support import Outcome, assert_same, fill, finish, newest_snapshot, outcome, wait_committed
 from tests.integration.store.conftest import hanging
 from tests.integration.support.outside import Outside
 from tests.integration.support.running import Forked
@@ -34,6 +34,15 @@ def stage(outside: Outside, own_valkey: EmbeddedValkey, tmp_path: Path) -> Itera
     own_valkey.start()
     yield Stage(outside, own_valkey.url, tmp_path, merged(QUIET, ADAPTING))
     own_valkey.start()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(make_stage: MakeStage) -> Outcome:
+    """Of 900 events."""
+    stage = make_stage(ADAPTING)
+    fill(stage, 0, 900)
+    finish(stage, 900)
+    return outcome(stage)
 
 
 @contextmanager
@@ -75,13 +84,10 @@ def answers(prediction: dict[str, Any]) -> tuple[str, object]:
 @pytest.mark.parametrize("away", [stopped, hanging])
 def test_redis_going_away_stops_no_prediction_and_a_snapshot_follows_its_return(
     stage: Stage,
-    make_stage: MakeStage,
+    uninterrupted: Outcome,
     own_valkey: EmbeddedValkey,
     away: Callable[[EmbeddedValkey], AbstractContextManager[None]],
 ) -> None:
-    expected = make_stage(ADAPTING)
-    fill(expected, 0, 900)
-    finish(expected, 900)
     stage.configure({"merge": {"wait": "60s"}})
     fill(stage, 0, 300)
     with Forked(stage) as worker:
@@ -103,7 +109,7 @@ def test_redis_going_away_stops_no_prediction_and_a_snapshot_follows_its_return(
 
     assert (code, report["ready"], report["parts"]["redis"]["state"], up) == (200, True, "degraded", 0)
     assert saved.positions["events"] > 300
-    assert_same(outcome(stage), outcome(expected))
+    assert_same(outcome(stage), uninterrupted)
 
 
 def test_a_wiped_redis_and_a_kill_leave_the_model_of_an_uninterrupted_run(stage: Stage, make_stage: MakeStage) -> None:
@@ -151,11 +157,8 @@ def test_a_promotion_waits_for_redis_to_come_back(stage: Stage, own_valkey: Embe
 
 
 def test_a_task_whose_journal_is_cut_off_waits_for_redis_instead_of_beginning_anew(
-    stage: Stage, make_stage: MakeStage, own_valkey: EmbeddedValkey
+    stage: Stage, uninterrupted: Outcome, own_valkey: EmbeddedValkey
 ) -> None:
-    expected = make_stage(ADAPTING)
-    fill(expected, 0, 900)
-    finish(expected, 900)
     stage.configure({"merge": {"wait": "60s"}})
     fill(stage, 0, 500)
     with Forked(stage) as worker:
@@ -176,15 +179,12 @@ def test_a_task_whose_journal_is_cut_off_waits_for_redis_instead_of_beginning_an
     assert (code, report["parts"]["kafka"]["state"]) == (503, "degraded")
     assert "Redis at" in report["parts"]["kafka"]["reason"]
     assert gaps == 0
-    assert_same(outcome(stage), outcome(expected))
+    assert_same(outcome(stage), uninterrupted)
 
 
 def test_a_task_whose_two_newest_snapshots_are_damaged_is_resumed_from_the_archive(
-    stage: Stage, make_stage: MakeStage
+    stage: Stage, uninterrupted: Outcome
 ) -> None:
-    expected = make_stage(ADAPTING)
-    fill(expected, 0, 900)
-    finish(expected, 900)
     # Given two newest snapshots that do not open, an archived one from before, and a journal that begins there
     for first, end, every in ((0, 500, "50ms"), (500, 700, "1h")):
         stage.configure({"merge": {"wait": "60s"}, "runtime": {"snapshot_archive": {"every": every}}})
@@ -208,4 +208,4 @@ def test_a_task_whose_two_newest_snapshots_are_damaged_is_resumed_from_the_archi
     # Then nothing was lost
     assert archived.positions["events"] <= 500
     assert (used["sequence"], gaps) == (archived.sequence, 0)
-    assert_same(outcome(stage), outcome(expected))
+    assert_same(outcome(stage), uninterrupted)

@@ -56,6 +56,11 @@ def create(admin: KafkaAdminClient, **partitions: int) -> None:
     admin.create_topics({name: {"num_partitions": n} for name, n in partitions.items()}, wait_for_metadata=True)
 
 
+def keep_snapshots_in(directory: Path, service: Path) -> None:
+    with service.open("a") as file:
+        file.write(f"runtime: {{snapshot_directory: '{directory}'}}\n")
+
+
 def output(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line.strip() for line in capsys.readouterr().out.splitlines()]
 
@@ -146,6 +151,48 @@ def test_nothing_running_is_told_in_one_line_each(
         "✗ no Kafka broker answered at 127.0.0.1:1 (connection refused)",
         "✗ Redis at 127.0.0.1:1 refused the connection.",
     ]
+
+
+def test_a_snapshot_directory_that_can_be_written_to_is_found_well_and_left_as_it_was(
+    service: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "snapshots"
+    directory.mkdir()
+    keep_snapshots_in(directory, service)
+
+    check(service, connect=True, create_topics=True)
+
+    assert f"✓ snapshots can be written to {directory / 'demo'}" in output(capsys)
+    assert list(directory.iterdir()) == []
+
+
+def test_a_snapshot_directory_that_is_not_there_is_told(
+    service: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "volume"
+    keep_snapshots_in(directory, service)
+
+    with pytest.raises(typer.Exit):
+        check(service, connect=True, create_topics=True)
+
+    lines = output(capsys)
+    told = f"✗ runtime.snapshot_directory: {directory} is not there."
+    assert [line for line in lines if line.startswith("✗")] == [told]
+    assert lines[lines.index(told) + 1].startswith("Create it, or mount the volume it belongs to;")
+    assert not directory.exists()
+
+
+def test_a_snapshot_directory_that_takes_no_files_is_told(
+    service: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "demo").write_text("what another program keeps where this service's snapshots would be")
+    keep_snapshots_in(tmp_path, service)
+
+    with pytest.raises(typer.Exit):
+        check(service, connect=True, create_topics=True)
+
+    [told] = [line for line in output(capsys) if line.startswith("✗")]
+    assert told == f"✗ runtime.snapshot_directory: nothing can be written to {tmp_path / 'demo'} (Not a directory)."
 
 
 def test_a_right_file_is_ok_without_looking_outside(service: Path, capsys: pytest.CaptureFixture[str]) -> None:

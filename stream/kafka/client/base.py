@@ -62,6 +62,12 @@ MIXED_GROUP = (
 )
 """The cure when a group refuses us for our way of sharing out partitions (inconsistent group protocol)."""
 
+SHARED_INSTANCE = (
+    "If that was no restart of this one, two processes share one configuration: give each a name of its own, such as "
+    "instance: ${HOSTNAME} (a pod's name), or remove kafka.instance."
+)
+"""The cure when another process has our `kafka.instance`."""
+
 
 class Fenced(BrokerError):
     """Somebody else has taken over: a producer with the same id, or the group without us. What was begun is void.

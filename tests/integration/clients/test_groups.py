@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer
@@ -211,13 +212,23 @@ def test_a_named_instance_takes_its_partitions_back_at_once(world: World) -> Non
     assert [what for what, _ in other.told].count("assigned") == 1
 
 
+@pytest.mark.parametrize("client", ["kafka-python"])
+def test_a_member_knows_the_partitions_before_it_joins(world: World) -> None:
+    """Else it may share out none, and be killed: whoever takes over its `kafka.instance` would wait for ever."""
+    consumer: Any = world.member(instance="pod-0").consumer
+
+    assert consumer._consumer._cluster.partitions_for_topic(world.events) == {0, 1}
+
+
 def test_a_second_consumer_with_an_instance_name_fences_the_first(world: World) -> None:
     first = world.joined(instance="pod-0")
     second = world.member(instance="pod-0")
     second.poll_until(lambda: len(second.owned) == 4)
 
-    with pytest.raises(Fenced):
+    with pytest.raises(Fenced, match=r"our kafka\.instance, pod-0") as caught:
         first.poll_until(lambda: False)
+
+    assert "give each a name of its own, such as instance: ${HOSTNAME}" in str(caught.value.cure)
 
 
 def test_a_group_that_shares_out_in_another_way_is_told_and_joined_when_it_is_gone(world: World) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from stream.embedded import EmbeddedKafka
 from stream.errors import BrokerError
-from stream.kafka.client import Position
+from stream.kafka.client import Position, admin
+from stream.kafka.topics import Finding, inspect_topics
 from tests.integration.clients.certificates import Certificates
 from tests.integration.clients.conftest import USERS
 from tests.integration.clients.world import World, out
@@ -76,3 +79,32 @@ def test_a_wrong_password_is_told(world: World, doors: dict[str, dict[str, Any]]
 
     with pytest.raises(BrokerError, match=r"(?i)authentication"):
         world.producer(**settings)
+
+
+@pytest.mark.parametrize("client", ["kafka-python"])
+@pytest.mark.parametrize(
+    ("allowed", "told"), [("WRITE", "read"), ("READ", "write to"), ("DESCRIBE", "read or write to")]
+)
+def test_a_journal_that_this_user_may_not_both_read_and_write_is_told(
+    world: World, doors: dict[str, dict[str, Any]], allowed: str, told: str
+) -> None:
+    journal = str(world.config().topics.journal)
+    rule = ACL(
+        f"User:{ALICE}",
+        "*",
+        ACLOperation[allowed],
+        ACLPermissionType.ALLOW,
+        ResourcePattern(ResourceType.TOPIC, journal),
+    )
+    with closing(admin(world.config().kafka)) as administrator:
+        administrator.create_topics({journal: {"num_partitions": 2}}, wait_for_metadata=True)
+        administrator.create_acls([rule])
+
+    with closing(admin(world.config(**doors["PLAIN"]).kafka)) as alice:
+        [finding] = [f for f in inspect_topics(alice, world.config().topics) if f.text.startswith(f"topic {journal}:")]
+
+    assert finding == Finding(
+        False,
+        f"topic {journal}: this user may not {told} it",
+        "As an administrator, allow it READ and WRITE on the topic: a worker that resumes reads what was written.",
+    )

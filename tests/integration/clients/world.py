@@ -86,6 +86,8 @@ class World:
         with closing(admin(self.config().kafka)) as administrator:
             new = {topic: {"num_partitions": 2} for topic in (self.events, self.labels, self.out)}
             administrator.create_topics(new, wait_for_metadata=True)
+            # A broker lists a topic somewhat sooner than it leads its partitions.
+            administrator.list_partition_offsets({TopicPartition(topic, n): -1 for topic in new for n in (0, 1)})
 
     def config(self, client: str | None = None, **kafka: Any) -> Config:
         names = ("events", "labels", "predictions", "alerts", "dead_letters")

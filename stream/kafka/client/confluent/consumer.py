@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from stream.config.model import Config
 from stream.errors import BrokerError
-from stream.kafka.client.base import Batches, Fenced, Group, Owner, Partition, Position, Regrouped
+from stream.kafka.client.base import SHARED_INSTANCE, Batches, Fenced, Group, Owner, Partition, Position, Regrouped
 from stream.kafka.client.confluent.intake import Intake, go_to
 from stream.kafka.client.confluent.settings import RAISED, Trouble, connect, connection, failure, reason
 from stream.kafka.client.limits import FETCH_BYTES, FETCH_WAIT_MS
@@ -37,6 +37,7 @@ class ConfluentConsumer:
         kafka, topics = config.kafka, config.topics
         self._owner = owner
         self._address = kafka.bootstrap_servers
+        self._instance = kafka.instance
         self._most = kafka.max_poll_records
         self._topics = [topic for topic in (topics.events, topics.labels) if topic]
         self._assigned: set[Partition] = set()
@@ -175,7 +176,9 @@ class ConfluentConsumer:
             log.warning("group_left", error=error.str())
             return None
         if error.code() == KafkaError._FATAL and "group.instance.id" in error.str():  # its code is not given out
-            return Fenced("another consumer has joined the group with our kafka.instance")
+            return Fenced(
+                f"another process has joined the group as our kafka.instance, {self._instance}", SHARED_INSTANCE
+            )
         return failure("reading from Kafka", error, self._trouble)
 
     def _on_assign(self, consumer: Consumer, events: list[TopicPartition]) -> None:

@@ -15,7 +15,7 @@ from stream.kafka.client.base import Batches, Group, Owner, Partition, Position,
 from stream.kafka.client.kafka_python.assignment import EventsAssignor, bring_along
 from stream.kafka.client.kafka_python.mended import Mended
 from stream.kafka.client.kafka_python.settings import connect, connection, failure
-from stream.kafka.client.limits import FETCH_BYTES, FETCH_WAIT_MS
+from stream.kafka.client.limits import CONNECT_SECONDS, FETCH_BYTES, FETCH_WAIT_MS
 
 log = structlog.get_logger()
 
@@ -52,6 +52,11 @@ class KafkaPythonConsumer:
             bring_along(self._consumer._coordinator, topics.events, topics.labels)
         inputs = [topic for topic in (topics.events, topics.labels) if topic]
         self._consumer.subscribe(inputs, listener=_Listener(self._consumer, owner, self._mended.stable_ends))
+        try:
+            self._mended.know_topics(CONNECT_SECONDS)
+        except kafka_errors.KafkaError as error:
+            self.close(0.0)
+            raise failure("asking for the partitions of the inputs", error) from error
 
     def poll(self, timeout: float) -> Batches:
         self._mended.before_poll()

@@ -5,13 +5,14 @@ Each is a few lines around one method of its insides; tests/integration/clients 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
-from kafka.errors import FencedInstanceIdError
+from kafka.errors import FencedInstanceIdError, UnknownTopicOrPartitionError
 from kafka.structs import TopicPartition
 
-from stream.kafka.client.base import Fenced
+from stream.kafka.client.base import SHARED_INSTANCE, Fenced
 
 _JOIN_MS = 10
 """Turn that a join gets between two looks for records, in milliseconds."""
@@ -30,10 +31,28 @@ class Mended:
         self._note_fencing()
         self._read_while_joining()
 
+    def know_topics(self, timeout: float) -> None:
+        """Return when the partitions of the subscribed topics are known. Raises KafkaError after `timeout` seconds.
+
+        The client joins without: as leader it then shares out nothing, and mends that in a second join. One that was
+        killed in between leaves its instance name with no partitions, and who takes the name over is content with that.
+        """
+        client = self._consumer
+        deadline = time.monotonic() + timeout
+        while True:
+            client._net.run(client._manager.wait_for, client._cluster.request_update(), timeout * 1000)
+            unknown = [topic for topic in client.subscription() if not client._cluster.partitions_for_topic(topic)]
+            if not unknown:
+                return
+            # That was asked for before we subscribed, or the broker has yet to hear of a new topic.
+            if time.monotonic() > deadline:
+                raise UnknownTopicOrPartitionError(", ".join(unknown))
+
     def before_poll(self) -> None:
         """To be called before each poll. Raises `Fenced` when another consumer has our instance name."""
         if self._fenced:
-            raise Fenced("another consumer has joined the group with our kafka.instance")
+            name = self._consumer.config["group_instance_id"]
+            raise Fenced(f"another process has joined the group as our kafka.instance, {name}", SHARED_INSTANCE)
         self._free_place_in_line()
 
     def _note_stable_ends(self) -> None:
