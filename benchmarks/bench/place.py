@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from bench.models import SPAN, Rows, configuration
@@ -145,7 +145,11 @@ class Place(Started):
 
     def _has_leaders(self, topic: str) -> bool:
         found = self._admin.list_topics(topic, timeout=_TIMEOUT).topics[topic]
-        return found.error is None and all(p.leader >= 0 for p in found.partitions.values())
+        if found.error is not None or any(partition.leader < 0 for partition in found.partitions.values()):
+            return False
+        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in found.partitions}
+        answers = self._admin.list_offsets(wanted, request_timeout=_TIMEOUT).values()
+        return all(answer.exception() is None for answer in answers)  # a leader may not know yet that it is one
 
 
 class Ends:
