@@ -7,7 +7,8 @@
 First the load that the service can take is measured: events come faster than that. Then they come at half that rate,
 each with its label a hundred events later. Sender, service, broker and subscriber (`read_committed`) are processes of
 their own, on one machine, whose cores they share, and with one clock. Scaler + LogisticRegression, ten features, KS on
-all, ADWIN; one partition.
+all, ADWIN; one partition. Beside it stands what Kafka takes alone at the same rate, right after: from just before an
+event is produced to the event in the hands of a subscriber. A prediction takes that way twice.
 """
 
 from __future__ import annotations
@@ -55,6 +56,16 @@ def measure(place: Place, config: Config, stream: Stream, rate: float, seconds: 
     return Measured(len(seen) / seconds, [1000 * (came - sent) for sent, came in seen])
 
 
+def kafka_alone(place: Place, rate: float, seconds: float) -> Measured:
+    """Send events at a rate to a topic, and receive them from there."""
+    stream = place.fill([], [])
+    with Receiver(place.address, stream.events) as receiver, Sender(place.address, stream, rate):
+        warm = time.time() + WARM_SECONDS
+        time.sleep(WARM_SECONDS + seconds)
+        seen = [(sent, came) for sent, came in receiver.received() if came >= warm]
+    return Measured(len(seen) / seconds, [1000 * (came - sent) for sent, came in seen])
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Latency from event produced to prediction received.")
@@ -82,14 +93,14 @@ def main() -> None:
             load = 0.0 if options.rate else run(client, delivery, math.inf, LOAD_SECONDS).rate
             rate = options.rate or load / 2
             found = run(client, delivery, rate, options.seconds)
-            table.add_row(
-                f"{client}, {delivery}",
-                f"{1000 * (options.commit_interval if delivery == 'exactly_once' else 0.1):g} ms",
-                f"{load:,.0f}" if load else "",
-                f"{rate:,.0f}",
-                f"{found.rate:,.0f}",
-                *(f"{ms:,.1f}" for ms in np.percentile(found.latencies, PERCENTILES)),
-            )
+            alone = kafka_alone(place, rate, options.seconds)
+            interval = f"{1000 * (options.commit_interval if delivery == 'exactly_once' else 0.1):g} ms"
+            for what, measured, cells in (
+                (f"{client}, {delivery}", found, (interval, f"{load:,.0f}" if load else "")),
+                ("  Kafka alone", alone, ("", "")),
+            ):
+                numbers = (f"{ms:,.1f}" for ms in np.percentile(measured.latencies, PERCENTILES))
+                table.add_row(what, *cells, f"{rate:,.0f}", f"{measured.rate:,.0f}", *numbers)
     console.print(table)
 
 

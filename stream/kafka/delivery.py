@@ -36,6 +36,8 @@ Positions: TypeAlias = Mapping[Partition, Position]
 
 FULL = 10_000
 """Outputs after which a commit is due, whatever the interval: they are kept in memory until they are committed."""
+HOLD_AFTER = 0.05
+"""Time, in seconds, that outputs are given to be acknowledged while more are sent, before these are held back."""
 CONNECT_TIMEOUT = 30.0
 """Longest wait, in seconds, for the transactions of earlier producers to be ended."""
 _GRACE = 0.5
@@ -47,12 +49,13 @@ LEAST_TIME = 1.0
 class Delivery(ABC):
     """Outputs of all tasks of a worker on their way to the broker.
 
-    One commit at a time: what is sent while one is under way waits here until that one is done.
+    One commit at a time: what is sent while one is under way belongs to the next.
     """
 
     def __init__(self) -> None:
         self._kept: list[tuple[int, Outgoing]] = []  # handed over by tasks since the last commit
         self._next: list[tuple[int, Outgoing]] = []  # the same, of the commit after the one that is under way
+        self._ahead = 0  # of these, how many were handed over all the same
         self._flight: Flight | None = None
 
     @property
@@ -90,16 +93,23 @@ class Delivery(ABC):
     def send(self, partition: int, records: Sequence[Outgoing]) -> None:
         """Take outputs of the task of `partition`, in order. Never raises: what fails is found by a commit."""
         outputs = [(partition, record) for record in records]
-        if self._flight is not None:
-            self._next += outputs
+        if self._flight is None:
+            self._kept += outputs
+            self._hand_over(records)
             return
-        self._kept += outputs
-        self._hand_over(records)
+        if self._need_not_wait and self._ahead == len(self._next):
+            self._ahead += len(records)
+            self._hand_over(records)
+        self._next += outputs
 
     def abandon(self, partitions: Collection[int]) -> None:
         """Forget what tasks sent since the last commit, whose partitions are now another's."""
-        self._next = [output for output in self._next if output[0] not in partitions]
-        kept = [output for output in self._kept if output[0] not in partitions]
+
+        def staying(outputs: list[tuple[int, Outgoing]]) -> list[tuple[int, Outgoing]]:
+            return [output for output in outputs if output[0] not in partitions]
+
+        ahead, kept = staying(self._next[: self._ahead]), staying(self._kept)
+        self._next, self._ahead = ahead + staying(self._next[self._ahead :]), len(ahead)
         if len(kept) < len(self._kept):
             self._kept = kept
             self._taken_back(partitions)
@@ -139,10 +149,11 @@ class Delivery(ABC):
         """Whether positions are committed with the outputs. Else the consumer is to commit them, after."""
 
     def committed(self) -> None:
-        """What was settled is committed. What was sent meanwhile is handed over now."""
-        self._kept, self._next = self._next, []
-        if self._kept:
-            self._hand_over([record for _, record in self._kept])
+        """What was settled is committed. What has waited meanwhile is handed over now."""
+        waiting = [record for _, record in self._next[self._ahead :]]
+        self._kept, self._next, self._ahead = self._next, [], 0
+        if waiting:
+            self._hand_over(waiting)
 
     @abstractmethod
     def distrust(self, error: BrokerError) -> None:
@@ -151,6 +162,11 @@ class Delivery(ABC):
     @abstractmethod
     def close(self, timeout: float) -> None:
         """Stop within `timeout` seconds. What was not committed may never be."""
+
+    @property
+    @abstractmethod
+    def _need_not_wait(self) -> bool:
+        """Whether outputs may be handed over while a commit is under way."""
 
     @abstractmethod
     def _prepare(self, positions: Positions, timeout: float) -> Callable[[], object]:
@@ -209,6 +225,10 @@ class ExactlyOnce(Delivery):
         if self._kept or positions:
             self.begin(positions, _left(deadline))
             self.finish(_left(deadline) + _GRACE)
+
+    @property
+    def _need_not_wait(self) -> bool:
+        return False
 
     def _prepare(self, positions: Positions, timeout: float) -> Callable[[], object]:
         try:
@@ -291,9 +311,11 @@ class ExactlyOnce(Delivery):
 class AtLeastOnce(Delivery):
     """Outputs first, then positions: after a crash in between, the outputs are made again."""
 
-    def __init__(self, connect: Callable[[], Producer]) -> None:
+    def __init__(self, connect: Callable[[], Producer], consumer: Callable[[], Consumer]) -> None:
         super().__init__()
         self._connect = connect
+        self._consumer = consumer
+        self._hold_at = 0.0
         self._producer = connect()
         self._errors: list[tuple[str, BaseException]] = []  # topic and error; filled from the producer's thread
 
@@ -303,7 +325,7 @@ class AtLeastOnce(Delivery):
 
     @property
     def commits(self) -> bool:
-        return False
+        return self._consumer().commits_anywhere
 
     def settle(self, positions: Positions, timeout: float) -> None:
         if self._errors:
@@ -311,8 +333,20 @@ class AtLeastOnce(Delivery):
         self.begin(positions, timeout)
         self.finish(timeout + _GRACE)
 
+    @property
+    def _need_not_wait(self) -> bool:
+        """A client says only when nothing more is on its way: so at some time nothing more must come."""
+        return time.monotonic() < self._hold_at
+
     def _prepare(self, positions: Positions, timeout: float) -> Callable[[], object]:
-        return partial(self._producer.flush, timeout)
+        self._hold_at = time.monotonic() + HOLD_AFTER
+        return partial(self._commit, self._producer, positions if self.commits else {}, timeout)
+
+    def _commit(self, producer: Producer, positions: Positions, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        producer.flush(timeout)
+        if positions and not self._errors:
+            self._consumer().commit(positions, _left(deadline))
 
     def _outcome(self, error: BrokerError | None) -> None:
         if error is not None:
@@ -341,7 +375,7 @@ class AtLeastOnce(Delivery):
         fresh = self._connect()
         self._producer.close(0.0)
         self._producer = fresh
-        self._errors = []
+        self._errors, self._ahead = [], 0
         self._hand_over([record for _, record in self._kept])
 
 
@@ -358,6 +392,6 @@ def delivery_of(config: Config, consumer: Callable[[], Consumer]) -> Delivery:
     """The delivery that is configured, connected. Raises BrokerError when no broker answers, ConfigError."""
     kafka = config.kafka
     if config.delivery == "at_least_once":
-        return AtLeastOnce(lambda: make_producer(kafka))
+        return AtLeastOnce(lambda: make_producer(kafka), consumer)
     name = f"{config.group}-{kafka.instance or uuid.uuid4().hex}"
     return ExactlyOnce(lambda timeout: make_transactional_producer(kafka, name, timeout), consumer)

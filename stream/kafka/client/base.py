@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, NewType, Protocol, TypeAlias
+from typing import ClassVar, NamedTuple, NewType, Protocol, TypeAlias
 
 from stream.decode import RawRecord
 from stream.errors import BrokerError
@@ -123,6 +123,9 @@ class Consumer(Protocol):
 
     Only its owner commits. No call waits longer than its timeout by more than a moment.
     """
+
+    commits_anywhere: ClassVar[bool]
+    """Whether `commit` may be called from any thread, while another one is inside `poll` or in the owner's hands."""
 
     def poll(self, timeout: float) -> Batches:
         """Records that have come, waiting at most `timeout` seconds for the first. Joins and leaves on the way.

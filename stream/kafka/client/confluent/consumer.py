@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -32,6 +32,8 @@ class ConfluentConsumer:
     The group knows of the events topic only; the labels partitions are added to what it assigns, because the client's
     cooperative assignor keeps no pairs together.
     """
+
+    commits_anywhere: ClassVar[bool] = True
 
     def __init__(self, config: Config, owner: Owner) -> None:
         kafka, topics = config.kafka, config.topics

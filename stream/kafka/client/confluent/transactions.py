@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from stream.config.model import KafkaConfig
 from stream.errors import BrokerError
 from stream.faultpoints import passing
-from stream.kafka.client.base import Group, Outgoing, Partition, Position
+from stream.kafka.client.base import Fenced, Group, Outgoing, Partition, Position
 from stream.kafka.client.confluent.producer import close, flush, make, send
 from stream.kafka.client.confluent.settings import RAISED, Trouble, failure, reason
 from stream.kafka.client.flight import Flight
@@ -47,23 +47,31 @@ class ConfluentTransactions:
             raise failure(f"producing to {record.topic}", reason(error), self._trouble) from error
 
     def commit(self, positions: Mapping[Partition, Position], group: Group, timeout: float) -> None:
+        """The offsets go while the records are on their way: that saves the time of an answer."""
         deadline = time.monotonic() + timeout
-        flush(self._producer, timeout, self._trouble)
-        if self._failed:
-            topic, error = first = min(self._failed, key=_is_aftermath)
-            if _is_aftermath(first):
-                self.abort(_left(deadline))  # says so when we were fenced, which the records do not
-            raise failure(f"producing to {topic}", error, self._trouble)
-        passing("outputs_acknowledged")
         moved = [TopicPartition(*tp, at.offset, at.metadata) for tp, at in positions.items()]
 
         def finish() -> None:
             if moved:
                 self._producer.send_offsets_to_transaction(moved, group, _left(deadline))
             passing("offsets_sent")
-            self._producer.commit_transaction(_left(deadline))
+            flush(self._producer, _left(deadline), self._trouble)
+            if not self._failed:
+                passing("outputs_acknowledged")
+                self._producer.commit_transaction(_left(deadline))
 
-        self._run(finish, _left(deadline), "committing a transaction")
+        try:
+            self._run(finish, timeout, "committing a transaction")
+        except Fenced:
+            raise
+        except BrokerError:
+            if not self._failed:
+                raise
+        if self._failed:
+            topic, error = first = min(self._failed, key=_is_aftermath)
+            if _is_aftermath(first):
+                self.abort(_left(deadline))  # says so when we were fenced, which the records do not
+            raise failure(f"producing to {topic}", error, self._trouble)
 
     def abort(self, timeout: float) -> None:
         self._run(lambda: self._producer.abort_transaction(timeout), timeout, "aborting a transaction")

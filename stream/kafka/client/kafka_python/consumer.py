@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 import structlog
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 
 class KafkaPythonConsumer:
     """See `stream.kafka.client.base.Consumer`."""
+
+    commits_anywhere: ClassVar[bool] = False
 
     def __init__(self, config: Config, owner: Owner) -> None:
         kafka, topics = config.kafka, config.topics
