@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, Self
 
 import msgspec
-from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from bench.models import SPAN, Rows, configuration
@@ -147,9 +147,12 @@ class Place(Started):
         found = self._admin.list_topics(topic, timeout=_TIMEOUT).topics[topic]
         if found.error is not None or any(partition.leader < 0 for partition in found.partitions.values()):
             return False
-        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in found.partitions}
-        answers = self._admin.list_offsets(wanted, request_timeout=_TIMEOUT).values()
-        return all(answer.exception() is None for answer in answers)  # a leader may not know yet that it is one
+        try:
+            with Ends(self.address, topic, len(found.partitions)) as ends:
+                ends.count()
+        except KafkaException:  # a leader may not know yet that it is one
+            return False
+        return True
 
 
 class Ends:

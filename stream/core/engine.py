@@ -8,7 +8,7 @@ between them determine all that it does; how the records are cut into spans, and
 
 from __future__ import annotations
 
-import sys
+import math
 from collections import Counter
 from itertools import pairwise
 from operator import attrgetter
@@ -200,14 +200,14 @@ class Engine:
         pending.settle(event.id)
         return label
 
-    def _longest_run(self) -> int:
+    def _longest_run(self) -> float:
         """Events with labels that may be gathered at once: none of them may come after a promotion, and a challenger
         that starts among them is not decided about before their end.
         """
         adaptation = self.state.adaptation
         if adaptation.challenger is not None:
             return 1
-        return CHECK_EVERY if adaptation.enabled else sys.maxsize
+        return CHECK_EVERY if adaptation.enabled else math.inf
 
     def _take_run(self, events: list[Event], joined: Joined, latency_ms: float, effects: list[Effect]) -> bool:
         """Predict and learn from events in turn; whether a promotion was asked for, which only a run of one can do."""
