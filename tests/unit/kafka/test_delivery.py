@@ -1,0 +1,221 @@
+"""Outputs on their way to the broker while a commit is under way, fails, or is made again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from stream.errors import BrokerError
+from stream.kafka.client import Consumer, Group, Outgoing, Partition, Position
+from stream.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
+
+AT: Mapping[Partition, Position] = {("events", 0): Position(1, "1")}
+
+
+class Broker:
+    """What it has, transaction by transaction; `answers` is set while it answers, `refuses` makes the next commit fail.
+
+    Without transactions there is one list, in which records are as soon as they are sent.
+    """
+
+    def __init__(self) -> None:
+        self.committed: list[list[str]] = []
+        self.positions: list[Mapping[Partition, Position]] = []
+        self.sent: list[str] = []
+        self.answers = threading.Event()
+        self.answers.set()
+        self.refuses = False
+
+    def take(self, records: list[str], positions: Mapping[Partition, Position]) -> None:
+        self.answers.wait(10.0)
+        if self.refuses:
+            self.refuses = False
+            raise BrokerError("the broker refused")
+        self.committed.append(records)
+        self.positions.append(positions)
+
+
+class Transactions:
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._open: list[str] | None = None
+
+    def begin(self) -> None:
+        assert self._open is None
+        self._open = []
+
+    def send(self, record: Outgoing) -> None:
+        assert self._open is not None
+        self._open.append(text(record))
+
+    def commit(self, positions: Mapping[Partition, Position], group: Group, timeout: float) -> None:
+        assert self._open is not None
+        records, self._open = self._open, None
+        self._broker.take(records, positions)
+
+    def abort(self, timeout: float) -> None:
+        self._open = None
+
+    def close(self, timeout: float) -> None:
+        pass
+
+
+class Plain:
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def send(self, record: Outgoing, on_error: Callable[[BaseException], object]) -> None:
+        self._broker.sent.append(text(record))
+
+    def flush(self, timeout: float) -> None:
+        self._broker.answers.wait(10.0)
+
+    def close(self, timeout: float) -> None:
+        pass
+
+
+class Member:
+    """As much of a consumer as a delivery asks for."""
+
+    commits_anywhere: ClassVar[bool] = True
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def group(self) -> Group:
+        return Group(None)
+
+    def commit(self, positions: Mapping[Partition, Position], timeout: float) -> None:
+        self._broker.take([], positions)
+
+    def committed(self, topic: str, partition: int, timeout: float = 10.0) -> Position | None:
+        return self._broker.positions[-1].get((topic, partition)) if self._broker.positions else None
+
+
+def text(record: Outgoing) -> str:
+    return (record.value or b"").decode()
+
+
+def out(*texts: str) -> list[Outgoing]:
+    return [Outgoing("predictions", None, text.encode(), []) for text in texts]
+
+
+def exactly_once(broker: Broker) -> Delivery:
+    member = cast(Consumer, Member(broker))
+    return ExactlyOnce(lambda timeout: Transactions(broker), lambda: member)
+
+
+def at_least_once(broker: Broker) -> Delivery:
+    member = cast(Consumer, Member(broker))
+    return AtLeastOnce(lambda: Plain(broker), lambda: member)
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+def test_what_is_sent_while_a_commit_is_under_way_is_in_the_next_transaction(broker: Broker) -> None:
+    delivery = exactly_once(broker)
+    delivery.send(0, out("a"))
+    broker.answers.clear()
+    delivery.begin(AT, 10.0)
+    delivery.send(0, out("b"))
+    delivery.send(0, out("c"))
+    under_way = delivery.under_way, delivery.landed
+    broker.answers.set()
+    delivery.finish(10.0)
+    delivery.committed()
+    delivery.settle({("events", 0): Position(3, "2")}, 10.0)
+
+    assert under_way == (True, False)
+    assert broker.committed == [["a"], ["b", "c"]]
+
+
+def test_a_commit_that_failed_beside_the_work_is_made_again_as_it_was_and_what_came_after_follows(
+    broker: Broker,
+) -> None:
+    delivery = exactly_once(broker)
+    delivery.send(0, out("a"))
+    broker.refuses = True
+    delivery.begin(AT, 10.0)
+    delivery.send(0, out("b"))
+    with pytest.raises(BrokerError):
+        delivery.finish(10.0)
+    delivery.settle(AT, 10.0)
+    delivery.committed()
+    delivery.settle({("events", 0): Position(2, "2")}, 10.0)
+
+    assert broker.committed == [["a"], ["b"]]
+    assert broker.positions == [AT, {("events", 0): Position(2, "2")}]
+
+
+def test_a_commit_that_was_made_although_it_seemed_to_fail_is_not_made_twice(broker: Broker) -> None:
+    delivery = exactly_once(broker)
+    delivery.send(0, out("a"))
+    broker.answers.clear()
+    delivery.begin(AT, 10.0)
+    with pytest.raises(BrokerError, match="not done within"):
+        delivery.finish(0.01)
+    broker.answers.set()
+    while not broker.committed:  # the thread that had no answer in time goes on
+        threading.Event().wait(0.001)
+    in_doubt = delivery.in_doubt
+    delivery.settle(AT, 10.0)
+    delivery.committed()
+
+    assert in_doubt
+    assert broker.committed == [["a"]]
+    assert not delivery.unsettled
+
+
+def test_outputs_of_a_partition_that_went_are_in_no_later_transaction(broker: Broker) -> None:
+    delivery = exactly_once(broker)
+    delivery.send(0, out("mine"))
+    delivery.begin(AT, 10.0)
+    delivery.send(0, out("mine too"))
+    delivery.send(1, out("theirs"))
+    delivery.finish(10.0)
+    delivery.abandon({1})
+    delivery.committed()
+    delivery.settle({("events", 0): Position(2, "2")}, 10.0)
+
+    assert [record for records in broker.committed for record in records] == ["mine", "mine too"]
+
+
+def test_at_least_once_outputs_do_not_wait_for_a_commit_that_is_under_way(broker: Broker) -> None:
+    delivery = at_least_once(broker)
+    delivery.send(0, out("a"))
+    broker.answers.clear()
+    delivery.begin(AT, 10.0)
+    delivery.send(0, out("b"))
+    seen = list(broker.sent)
+    broker.answers.set()
+    delivery.finish(10.0)
+    delivery.committed()
+
+    assert seen == ["a", "b"]
+    assert broker.sent == ["a", "b"]
+    assert broker.positions == [AT]
+    assert delivery.unsettled  # until positions after "b" are committed
+
+
+def test_at_least_once_outputs_wait_when_a_commit_takes_long_so_that_it_comes_to_an_end(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.kafka.delivery.HOLD_AFTER", 0.0)
+    delivery: Any = at_least_once(broker)
+    delivery.send(0, out("a"))
+    broker.answers.clear()
+    delivery.begin(AT, 10.0)
+    delivery.send(0, out("b"))
+    seen = list(broker.sent)
+    broker.answers.set()
+    delivery.finish(10.0)
+    delivery.committed()
+
+    assert seen == ["a"]
+    assert broker.sent == ["a", "b"]
