@@ -311,6 +311,8 @@ class Worker:
     def _go_live(self, task: Task) -> None:
         """A task is open. Nothing is left to commit now, so it may be told what to serve with."""
         partition, positions = task.partition, task.positions()
+        if not self._tasks:
+            self._committed_at = time.monotonic()  # there was nothing to commit before
         self._tasks[partition] = task
         self._publisher.opened(partition, task.engine.state)
         for topic in self._topics:

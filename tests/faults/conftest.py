@@ -14,12 +14,15 @@ from stream.embedded import EmbeddedKafka, EmbeddedValkey
 from tests.integration.support.outside import Outside, opened
 from tests.integration.support.stage import Stage, merged
 
+BREAKING = {Path(__file__).parent, Path(__file__).parents[1] / "integration" / "clients"}
+"""Folders whose tests break connections."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A socket of a broken connection may also be collected in mid-test; see `pytest_runtest_logfinish`."""
     quiet = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if not BREAKING.isdisjoint(item.path.parents):
             item.add_marker(quiet)
 
 

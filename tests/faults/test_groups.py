@@ -129,15 +129,19 @@ def test_a_worker_that_wakes_up_after_its_partition_moved_writes_nothing(
 
 def test_a_transaction_that_outlives_its_time_is_done_over(brisk: Stage, uninterrupted: Outcome) -> None:
     stage = brisk
-    stage.configure(
-        {"kafka": {"session_timeout": "20s", "transaction_timeout": "2s"}, "runtime": {"commit_interval": "1s"}}
-    )
+    patience = {"session_timeout": "20s", "transaction_timeout": "5s"}
+    stage.configure({"kafka": patience, "runtime": {"commit_interval": "2500ms"}})
     fill(stage, 0, 1500)
+
+    def waiting() -> int:
+        return stage.outside.uncommitted(stage.topic("predictions"))
+
     with Forked(stage) as worker:
         worker.wait_ready()
-        until(lambda: predicted(worker), 30.0, lambda: worker.log)
+        # All is predicted and at the broker, in a transaction that is open.
+        until(lambda: 0 < 1500 - stage.committed("events") == waiting() and predicted(worker) == 1500, 30.0)
         with worker.frozen():
-            time.sleep(3.2)  # the broker's patience, and its next look at the clock
+            time.sleep(6.2)  # the broker's patience, and its next look at the clock
             done = stage.committed("events")
         worker.wait_said("fenced")
         wait_committed(stage, 1500, worker)

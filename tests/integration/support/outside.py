@@ -52,6 +52,10 @@ class Outside:
         self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
         self._producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=2)
         self._sent: list[Any] = []
+        self._all, self._committed = (
+            KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, isolation_level=level)
+            for level in ("read_uncommitted", "read_committed")
+        )
         self._subscribers: dict[str, tuple[KafkaConsumer, list[Seen]]] = {}
 
     def create(self, topic: str, partitions: int = 1, **configs: str) -> None:
@@ -102,6 +106,12 @@ class Outside:
                 seen.extend(Seen(r.key, r.value, dict(r.headers), r.partition, r.offset) for r in records)
         return list(seen)
 
+    def uncommitted(self, topic: str) -> int:
+        """Records of partition 0 of a topic from the first on whose transaction is still open."""
+        partition = TopicPartition(topic, 0)
+        ends = [reader.end_offsets([partition])[partition] for reader in (self._all, self._committed)]
+        return int(ends[0] - ends[1])
+
     def wait_for(self, topic: str, enough: Callable[[list[Seen]], object], timeout: float = 30.0) -> list[Seen]:
         """Read until there is enough; what was read."""
         (found,) = until(
@@ -143,7 +153,7 @@ class Outside:
         ]
 
     def close(self) -> None:
-        for consumer, _ in self._subscribers.values():
+        for consumer in (self._all, self._committed, *(consumer for consumer, _ in self._subscribers.values())):
             consumer.close(autocommit=False, timeout_ms=1000)
         self._producer.close(timeout=2)
         self._admin.close()
