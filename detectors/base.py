@@ -181,8 +181,9 @@ class DataDetector(ABC, Generic[C]):
 
     Guarantees, held by the law-suite: `observe` gives the same signals however a stream is cut into spans; a DRIFT
     signal for a feature makes that feature learn a new reference from the values that follow; state is bounded and
-    pickles. Rows are kept until the next check, so they must not be changed after they were given. The false-alarm
-    probability of one check is at most `alpha` over all features together (Bonferroni).
+    pickles. Rows are kept until the next check, so they must not be changed after they were given. Where the config
+    has an `alpha`, the false-alarm probability of one check is at most that over all features together (Bonferroni);
+    a `run_length` is that of one feature.
     """
 
     def __init__(self, config: C, features: Sequence[str]) -> None:

@@ -9,35 +9,59 @@ from pydantic import Field
 
 from detectors.base import ConceptDetector, DataDetector, DetectorConfig
 from detectors.concept.adwin import Adwin
+from detectors.concept.cusum import Cusum
 from detectors.concept.ddm import Ddm
+from detectors.concept.e_detector import EDetector
 from detectors.concept.eddm import Eddm
 from detectors.concept.hddm_a import HddmA
 from detectors.concept.hddm_w import HddmW
 from detectors.concept.kswin import Kswin
 from detectors.concept.page_hinkley import PageHinkley
+from detectors.concept.rddm import Rddm
+from detectors.concept.stepd import Stepd
 from detectors.data.chi_squared import ChiSquared
+from detectors.data.conformal import Conformal, ConformalConfig
+from detectors.data.jensen_shannon import JensenShannon
 from detectors.data.ks import KolmogorovSmirnov
-from detectors.data.windowed import WindowedConfig, WindowedDetector
+from detectors.data.missing_rate import MissingRate
+from detectors.data.new_category import NewCategory
+from detectors.data.psi import Psi
+from detectors.data.value_range import ValueRange
+from detectors.data.wasserstein import Wasserstein
+from detectors.data.windowed import WindowedConfig
 
 CONCEPT: dict[str, type[ConceptDetector[Any]]] = {
     "adwin": Adwin,
+    "cusum": Cusum,
     "ddm": Ddm,
+    "e_detector": EDetector,
     "eddm": Eddm,
     "hddm_a": HddmA,
     "hddm_w": HddmW,
     "kswin": Kswin,
     "page_hinkley": PageHinkley,
+    "rddm": Rddm,
+    "stepd": Stepd,
 }
 
-NUMERIC: dict[str, type[WindowedDetector[Any]]] = {
+# A detector for features of either type is in both.
+NUMERIC: dict[str, type[DataDetector[Any]]] = {
+    "conformal": Conformal,
+    "jensen_shannon": JensenShannon,
     "ks": KolmogorovSmirnov,
+    "missing_rate": MissingRate,
+    "psi": Psi,
+    "value_range": ValueRange,
+    "wasserstein": Wasserstein,
 }
 
-CATEGORICAL: dict[str, type[WindowedDetector[Any]]] = {
+CATEGORICAL: dict[str, type[DataDetector[Any]]] = {
     "chi_squared": ChiSquared,
+    "missing_rate": MissingRate,
+    "new_category": NewCategory,
 }
 
-DATA: dict[str, type[WindowedDetector[Any]]] = {**NUMERIC, **CATEGORICAL}
+DATA: dict[str, type[DataDetector[Any]]] = {**NUMERIC, **CATEGORICAL}
 
 
 def _config_of(detector: type[Any]) -> Any:
@@ -51,7 +75,7 @@ def _union_of(detectors: Iterable[type[Any]]) -> Any:
 
 if TYPE_CHECKING:
     ConceptConfig: TypeAlias = DetectorConfig
-    DataConfig: TypeAlias = WindowedConfig
+    DataConfig: TypeAlias = WindowedConfig | ConformalConfig
 else:
     ConceptConfig = _union_of(CONCEPT.values())
     DataConfig = _union_of(DATA.values())
@@ -63,16 +87,17 @@ def build_concept(config: ConceptConfig) -> ConceptDetector[Any]:
 
 
 def build_data(config: DataConfig, numeric: Sequence[str], categorical: Sequence[str]) -> DataDetector[Any] | None:
-    """A new data detector on the features its configuration names, or on all of the type it is for.
+    """A new data detector on the features its configuration names, or on all of the types it is for.
 
-    None if it names none and there is none of that type. Raises ValueError if it names a feature that does not exist
+    None if it names none and there is none of those types. Raises ValueError if it names a feature that does not exist
     or is of the other type.
     """
-    type_name, own = ("numeric", numeric) if config.kind in NUMERIC else ("categorical", categorical)
+    type_name = "numeric" if config.kind in NUMERIC else "categorical"
+    own = (*(numeric if config.kind in NUMERIC else ()), *(categorical if config.kind in CATEGORICAL else ()))
     for feature in config.features or ():
         if feature not in own:
             problem = f"is not {type_name}" if feature in (*numeric, *categorical) else "does not exist"
             allowed = ", ".join(own) or "no feature: there is none of that type"
             raise ValueError(f"features: {feature!r} {problem}; {config.kind} can watch {allowed}")
-    chosen = config.features or tuple(own)
+    chosen = config.features or own
     return DATA[config.kind](config, chosen) if chosen else None

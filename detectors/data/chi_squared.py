@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
-from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,13 +17,13 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import special
 
-from detectors.base import Reading, Row, State, Value
-from detectors.data.windowed import Bools, Cells, Floats, Ints, Slots, States, WindowedConfig, WindowedDetector, plain
+from detectors.base import Reading, Row, State
+from detectors.data.categories import category_columns
+from detectors.data.counted import CountedDetector
+from detectors.data.windowed import Bools, Floats, Ints, Slots, States, WindowedConfig
 
 OTHER = "other"
 _LEAST_EXPECTED = 5.0
-_TEXT = frozenset((str, type(None)))
-_ONE = np.int32(1)  # of the counts' own type: `ufunc.at` is 25 times slower when it has to convert
 
 
 class ChiSquaredConfig(WindowedConfig):
@@ -43,7 +41,7 @@ class _Comparison(NamedTuple):
     effect: float
 
 
-class ChiSquared(WindowedDetector[ChiSquaredConfig]):
+class ChiSquared(CountedDetector[ChiSquaredConfig]):
     """Memory per feature in proportion to `reference` + `window`.
 
     Categories outside the `max_categories` most frequent of the reference, new ones among them, count as "other", and
@@ -55,30 +53,10 @@ class ChiSquared(WindowedDetector[ChiSquaredConfig]):
     def __init__(self, config: ChiSquaredConfig, features: Sequence[str]) -> None:
         self._codes: list[dict[Any, int]] = [{} for _ in features]
         self._reference = np.zeros((len(features), config.max_categories + 1), dtype=np.int64)
-        self._counts = np.zeros((len(features), config.max_categories + 2), dtype=np.int32)
-        super().__init__(config, features)
-
-    def _slots(self) -> int:
-        return self.config.max_categories + 1
+        super().__init__(config, features, slots=config.max_categories + 1)
 
     def _columns(self, block: Sequence[Row]) -> tuple[npt.NDArray[np.object_], Bools]:
-        flat = self._flat(block)
-        if not _TEXT.issuperset(map(type, flat)):
-            flat = [_category(value) for value in flat]
-        values = np.empty(len(flat), dtype=np.object_)
-        values[:] = flat
-        usable = np.fromiter((value is not None for value in flat), dtype=np.bool_, count=len(flat))
-        shape = len(block), len(self.features)
-        return values.reshape(shape).T, np.ascontiguousarray(usable.reshape(shape).T)
-
-    def _flat(self, block: Sequence[Row]) -> list[Any]:
-        """The values of a block, row by row; None where a row lacks a feature."""
-        if len(self.features) > 1:
-            try:
-                return list(chain.from_iterable(map(itemgetter(*self.features), block)))
-            except KeyError:
-                pass
-        return [row.get(name) for row in block for name in self.features]
+        return category_columns(block, self.features)
 
     def _learn(self, feature: int, values: npt.NDArray[np.object_]) -> None:
         kept = Counter(values.tolist()).most_common(self.config.max_categories)
@@ -93,17 +71,7 @@ class ChiSquared(WindowedDetector[ChiSquaredConfig]):
         found = [
             [codes.get(value, other) for value in column] for codes, column in zip(self._codes, values, strict=True)
         ]
-        return np.array(found) + np.arange(0, self._counts.size, self._width)[:, np.newaxis]
-
-    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: npt.NDArray[np.object_]) -> None:
-        counts = self._counts.reshape(-1)
-        np.subtract.at(counts, going.reshape(-1), _ONE)
-        np.add.at(counts, coming.reshape(-1), _ONE)
-
-    def _start(self, feature: int) -> None:
-        super()._start(feature)
-        self._counts[feature] = 0
-        self._counts[feature, -1] = self.config.window
+        return np.array(found) + self._firsts()
 
     def _pool(self, feature: int) -> tuple[Floats, Floats, Bools]:
         """Counts in reference and window by category, the last being "other", and which kept a place of their own."""
@@ -156,9 +124,3 @@ class ChiSquared(WindowedDetector[ChiSquaredConfig]):
             current_n=self.config.window,
             detail=OTHER if most == len(own) - 1 else str(names[most]),
         )
-
-
-def _category(value: Any) -> Value:
-    """The value as a category, None if it counts as missing."""
-    category = plain(value)
-    return None if isinstance(category, float) and not math.isfinite(category) else category

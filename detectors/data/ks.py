@@ -7,18 +7,17 @@ Statistics 19 (1948). Exact with ties, and equal to `scipy.stats.ks_2samp` on th
 from __future__ import annotations
 
 import math
-import struct
-import sys
 from collections.abc import Sequence
-from itertools import starmap
-from operator import itemgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import Direction, Reading, Row, State
+from detectors.base import Reading, Row, State
+from detectors.calibration.ks import threshold
 from detectors.data.excess import Excess
+from detectors.data.numbers import change_of, least_move, moments, numeric_columns
 from detectors.data.ranks import Ranks
 from detectors.data.windowed import (
     STABLE,
@@ -30,7 +29,6 @@ from detectors.data.windowed import (
     States,
     WindowedConfig,
     WindowedDetector,
-    plain,
 )
 
 _AHEAD = 25
@@ -41,6 +39,30 @@ class KsConfig(WindowedConfig):
     """Detects any change of the distribution of numeric features. The effect is the KS distance, from 0 to 1."""
 
     kind: Literal["ks"] = "ks"
+    run_length: int | None = Field(
+        None,
+        ge=1000,
+        le=1_000_000_000,
+        description="values of a feature that pass on average before a false alarm, if they are independent; "
+        "instead of alpha",
+    )
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        """An alpha that equals its default counts as left out, as in a configuration that was written out."""
+        if self.run_length is None:
+            return self
+        if self.alpha != type(self).model_fields["alpha"].default:
+            raise ValueError(
+                f"alpha: got {self.alpha:g} along with run_length={self.run_length}; expected one of the two, as each "
+                "sets the threshold. Remove the other"
+            )
+        if self.warning_alpha is not None:
+            raise ValueError(
+                f"warning_alpha: got {self.warning_alpha:g} along with run_length={self.run_length}; expected it only "
+                "along with alpha. Remove it, or give alpha instead of run_length"
+            )
+        return self
 
 
 class KolmogorovSmirnov(WindowedDetector[KsConfig]):
@@ -48,10 +70,10 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
 
     A window is kept as slots of the reference (see `Ranks`), so that a check needs no more than their order (see
     `Excess`). Of several checks in one span, only those that could find something are carried out: with each value
-    the distance moves by at most 1 / `window`. `statistic` is the KS distance, `threshold` the larger of its critical
-    value and `min_effect`, `p_value` that of Kolmogorov's limit distribution (an upper bound with ties). `direction` is
-    up or down if the means have moved clearly, else wider or narrower if the deviations have; None is a change of
-    shape.
+    the distance moves by at most 1 / `window`. `statistic` is the KS distance, `threshold` the larger of `min_effect`
+    and its critical value by `alpha` or by `run_length` (see `detectors.calibration.ks`), `p_value` that of
+    Kolmogorov's limit distribution (an upper bound with ties). `direction` is up or down if the means have moved
+    clearly, else wider or narrower if the deviations have; None is a change of shape.
     """
 
     def __init__(self, config: KsConfig, features: Sequence[str]) -> None:
@@ -62,8 +84,12 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
         super().__init__(config, features)
         self._root = math.sqrt(config.reference * config.window / (config.reference + config.window))
         self._all = config.reference * config.window  # the excess at a distance of 1
-        self._drift_at = self._least(self._share)
-        self._warning_at = self._drift_at if self._warning_share is None else self._least(self._warning_share)
+        self._threshold = max(self._critical(), config.min_effect)
+        self._drift_at = self._least(self._threshold)
+        share = self._warning_share
+        self._warning_at = (
+            self._drift_at if share is None else self._least(max(self._unlikely(share), config.min_effect))
+        )
 
     def _derive(self, config: KsConfig, n: int) -> None:
         self._ranks = Ranks(n, config.reference)
@@ -75,34 +101,26 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
     def _ahead(self) -> int:
         return max(1, _AHEAD // self.config.every)
 
-    def _least(self, share: float) -> int:
-        """The least excess whose distance is significant at `share`, and an effect worth an alarm."""
-        critical = self._critical(share)
+    def _least(self, critical: float) -> int:
+        """The least excess whose distance is `critical` or more."""
         least = math.floor(critical * self._all) - 1
         while least / self._all < critical:
             least += 1
         return least
 
-    def _critical(self, share: float) -> float:
-        return max(float(special.kolmogi(share)) / self._root, self.config.min_effect)
+    def _critical(self) -> float:
+        """The distance that is no chance, by what the configuration names."""
+        config = self.config
+        if config.run_length is None:
+            return self._unlikely(self._share)
+        return threshold(config.reference, config.window, config.every, config.run_length)
+
+    def _unlikely(self, share: float) -> float:
+        """The distance that is reached at one check of one feature with a probability of `share`."""
+        return float(special.kolmogi(share)) / self._root
 
     def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
-        values = self._numbers(block).reshape(len(block), len(self.features)).T.copy()
-        usable = np.isfinite(values)
-        if np.count_nonzero(usable) < usable.size:
-            values[~usable] = 0.0
-        return values, usable
-
-    def _numbers(self, block: Sequence[Row]) -> Floats:
-        """The values of a block, row by row; NaN for what is no number."""
-        n, get = len(self.features), itemgetter(*self.features)
-        try:  # packing takes numbers only, where NumPy would read them out of text
-            if n == 1:
-                return np.frombuffer(struct.pack(f"{len(block)}d", *map(get, block)))
-            return np.frombuffer(b"".join(starmap(struct.Struct(f"{n}d").pack, map(get, block))))
-        except (KeyError, struct.error):
-            flat = [row.get(name) for row in block for name in self.features]
-            return np.array([value if type(value) is float else _number(value) for value in flat])
+        return numeric_columns(block, self.features)
 
     def _learn(self, feature: int, values: Floats) -> None:
         self._references[feature] = np.sort(values)
@@ -145,14 +163,14 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
     def _read(self, feature: int, state: State) -> Reading:
         excess = int(self._excess.of(self._windows[feature : feature + 1])[0])
         distance = excess / self._all
-        known = _mean_and_deviation(self._references[feature])
-        seen = _mean_and_deviation(self._values[feature])
+        known, seen = moments(self._references[feature]), moments(self._values[feature])
         stable = state is State.STABLE
-        direction, before, after = (None, known[0], seen[0]) if stable else _change(known, seen, distance)
+        least = least_move(distance, known, seen)
+        direction, before, after = (None, known[0], seen[0]) if stable else change_of(known, seen, least)
         return Reading(
             state,
             statistic=distance,
-            threshold=self._critical(self._share),
+            threshold=self._threshold,
             p_value=float(special.kolmogorov(self._root * distance)),
             before=before,
             after=after,
@@ -171,43 +189,3 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
         for feature, learnt in enumerate(self._learnt):
             if learnt:
                 self._learn_again(feature)
-
-
-Moments: TypeAlias = tuple[float, float]
-"""Mean and standard deviation."""
-
-
-def _change(before: Moments, after: Moments, distance: float) -> tuple[Direction | None, float, float]:
-    """What a KS distance consists of, and the two numbers that show it.
-
-    Values that merely move are further apart, in deviations, than their KS distance: for a normal distribution 2.5
-    times, for the share of ones among zeros and ones at least twice. A smaller move is not what was found.
-    """
-    (mean, deviation), (new_mean, new_deviation) = before, after
-    least = distance * max(deviation, new_deviation)
-    if abs(new_mean - mean) > least:
-        return ("up" if new_mean > mean else "down"), mean, new_mean
-    if abs(new_deviation - deviation) > least:
-        return ("wider" if new_deviation > deviation else "narrower"), deviation, new_deviation
-    return None, mean, new_mean
-
-
-def _mean_and_deviation(values: Floats) -> Moments:
-    """Mean and deviation, also of values whose sum is beyond the range of a float."""
-    mean = float((values / len(values)).sum())
-    apart = np.abs(values / 2.0 - mean / 2.0)
-    largest = float(apart.max())
-    if not largest:
-        return mean, 0.0
-    return mean, min(2.0 * largest * math.sqrt(float(np.mean((apart / largest) ** 2))), sys.float_info.max)
-
-
-def _number(value: Any) -> float:
-    """The value as a float; NaN if it is no number or beyond the range of a float."""
-    if value is None:
-        return math.nan
-    number = plain(value)
-    try:
-        return math.nan if number is None or isinstance(number, str) else float(number)
-    except OverflowError:
-        return math.nan

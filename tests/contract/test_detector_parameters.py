@@ -18,10 +18,20 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"max_buckets": 1}, ("max_buckets", "greater than or equal to 2")),
         ({"warmup": 10}, ("warmup", "at least 16", "min_window")),
     ],
+    "cusum": [
+        ({"shift": 0}, ("shift", "greater than 0")),
+        ({"threshold": math.inf}, ("threshold", "finite")),
+        ({"warmup": 29}, ("warmup", "greater than or equal to 30")),
+    ],
     "ddm": [
         ({"warmup": 29}, ("warmup", "greater than or equal to 30")),
         ({"drift_level": math.inf}, ("drift_level", "finite")),
         ({"warning_level": 3.0}, ("warning_level", "less than drift_level=3")),
+    ],
+    "e_detector": [
+        ({"run_length": 0}, ("run_length", "greater than or equal to 10")),
+        ({"run_length": math.nan}, ("run_length", "finite")),
+        ({"warmup": 29}, ("warmup", "greater than or equal to 30")),
     ],
     "eddm": [
         ({"mistake": 0}, ("mistake", "greater than 0")),
@@ -47,6 +57,17 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"delta": math.nan}, ("delta", "finite")),
         ({"forgetting": 1.1}, ("forgetting", "less than or equal to 1")),
     ],
+    "rddm": [
+        ({"warning_level": 3.0}, ("warning_level", "less than drift_level=3")),
+        ({"newest": 20_001}, ("newest", "at most half of longest=40000")),
+        ({"newest": 200, "warmup": 200, "warning_limit": 50}, ("newest", "more than warmup=200")),
+        ({"warning_limit": 7001}, ("warning_limit", "at most newest=7000")),
+    ],
+    "stepd": [
+        ({"alpha": 0}, ("alpha", "greater than 0")),
+        ({"alpha": 1e-3}, ("warning_alpha", "more than alpha=0.001")),
+        ({"window": 100}, ("warmup", "at least 2 x window = 200")),
+    ],
     "ks": [
         ({"reference": 99}, ("reference", "greater than or equal to 100")),
         ({"window": 0}, ("window", "greater than or equal to 30")),
@@ -55,6 +76,39 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"alpha": 0.1, "warning_alpha": 0.1}, ("warning_alpha", "more than alpha=0.1")),
         ({"min_effect": 1.0}, ("min_effect", "less than 1")),
         ({"features": []}, ("features", "at least 1")),
+        ({"features": ["a", "a"]}, ("features", "once")),
+    ],
+    "psi": [
+        ({"bins": 1}, ("bins", "greater than or equal to 2")),
+        ({"bins": 21, "window": 100}, ("bins", "at most 20", "Lower bins or raise window")),
+        ({"min_effect": -0.1}, ("min_effect", "greater than or equal to 0")),
+    ],
+    "jensen_shannon": [
+        ({"bins": 101}, ("bins", "less than or equal to 100")),
+        ({"bins": 30, "reference": 100}, ("bins", "at most 20")),
+        ({"min_effect": 1}, ("min_effect", "less than 1")),
+    ],
+    "wasserstein": [
+        ({"min_effect": math.inf}, ("min_effect", "finite")),
+        ({"every": 501}, ("every", "at most window=500")),
+    ],
+    "missing_rate": [
+        ({"min_effect": 1}, ("min_effect", "less than 1")),
+        ({"alpha": 0}, ("alpha", "greater than 0")),
+    ],
+    "new_category": [
+        ({"min_effect": -0.01}, ("min_effect", "greater than or equal to 0")),
+        ({"alpha": 0.1, "warning_alpha": 0.01}, ("warning_alpha", "more than alpha=0.1")),
+    ],
+    "value_range": [
+        ({"margin": -0.1}, ("margin", "greater than or equal to 0")),
+        ({"margin": math.nan}, ("margin", "finite")),
+    ],
+    "conformal": [
+        ({"run_length": math.inf}, ("run_length", "finite")),
+        ({"reference": 99}, ("reference", "greater than or equal to 100")),
+        ({"every": 101}, ("every", "less than or equal to 100")),
+        ({"seed": -1}, ("seed", "greater than or equal to 0")),
         ({"features": ["a", "a"]}, ("features", "once")),
     ],
     "chi_squared": [

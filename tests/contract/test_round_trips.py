@@ -80,7 +80,7 @@ def test_a_data_detector_reopened_at_any_moment_continues_exactly(
 ) -> None:
     stream = data_laws.events(data_laws.CASES[kind], (500, False), (700, True))
     rows: list[Row] = [{name: row[name] for name in ("a", "b")} for row in stream]
-    original = data_laws.build(kind, warning_alpha=0.05)
+    original = data_laws.build(kind, **data_laws.CASES[kind].warns)
     original.observe(rows[:past])
     original.observe(before)
     copy: DataDetector[Any] = reopened(original)

@@ -105,7 +105,7 @@ def test_a_missing_field_says_what_it_is_for(write: Path) -> None:
 def test_a_wrong_kind_lists_the_kinds_and_the_nearest(write: Path) -> None:
     [first, second] = problems(write, GOOD + "detectors: {concept: [{kind: adwinn}]}\n")
 
-    assert first.startswith('service.yaml:16: detectors.concept[0].kind: got "adwinn"; expected one of adwin, ddm, ')
+    assert first.startswith('service.yaml:16: detectors.concept[0].kind: got "adwinn"; expected one of adwin, cusum, ')
     assert second == "  Did you mean 'adwin'?"
 
 

@@ -74,7 +74,8 @@ def concept(kind: str) -> ConceptDetector[Any]:
 
 def data(kind: str) -> DataDetector[Any]:
     adapter: TypeAdapter[Any] = TypeAdapter(DataConfig)
-    config = adapter.validate_python({"kind": kind, "reference": 100, "window": 50, "every": 20})
+    window = {} if kind == "conformal" else {"window": 50}
+    config = adapter.validate_python({"kind": kind, "reference": 100, "every": 20, **window})
     made = build_data(config, ["a", "b"] if kind in NUMERIC else [], ["c"] if kind in CATEGORICAL else [])
     assert made is not None
     return made

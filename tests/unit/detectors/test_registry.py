@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from detectors.concept.ddm import Ddm, DdmConfig
 from detectors.data.ks import KolmogorovSmirnov, KsConfig
+from detectors.data.missing_rate import MissingRateConfig
 from detectors.registry import CONCEPT, DATA, ConceptConfig, DataConfig, build_concept, build_data
 
 
@@ -61,3 +62,13 @@ def test_there_is_no_data_detector_without_features_of_its_type() -> None:
 def test_a_named_feature_that_does_not_fit_is_refused_with_those_that_do(feature: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build_data(KsConfig(features=(feature,)), ["x", "y"], ["c"])
+
+
+def test_a_detector_for_either_type_watches_features_of_both() -> None:
+    everything = build_data(MissingRateConfig(), ["x", "y"], ["c"])
+    named = build_data(MissingRateConfig(features=("c",)), ["x", "y"], ["c"])
+    assert everything is not None
+    assert named is not None
+    assert (everything.features, named.features) == (("x", "y", "c"), ("c",))
+    with pytest.raises(ValueError, match="'z' does not exist; missing_rate can watch x, y, c"):
+        build_data(MissingRateConfig(features=("z",)), ["x", "y"], ["c"])

@@ -1,0 +1,166 @@
+"""What detectors share that compare numeric features over bins: quantiles of the reference cut a feature into them.
+
+Source of what such distances are if nothing changed: Yurdakul, "Statistical properties of population stability index",
+dissertation, Western Michigan University (2018).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Self, TypeVar
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy import special
+
+from detectors.base import Reading, Row, State
+from detectors.data.counted import CountedDetector
+from detectors.data.numbers import Moments, change_of, least_move, moments, numeric_columns
+from detectors.data.ranks import Ranks
+from detectors.data.windowed import (
+    STABLE,
+    Bools,
+    Cells,
+    Floats,
+    Ints,
+    Slots,
+    States,
+    WindowedConfig,
+)
+
+_LEAST_EXPECTED = 5
+
+
+class BinnedConfig(WindowedConfig):
+    """Common to detectors that compare shares of bins."""
+
+    bins: int = Field(10, ge=2, le=100, description="bins that hold equally many values of the reference")
+
+    @model_validator(mode="after")
+    def _are_filled(self) -> Self:
+        smaller = min(self.reference, self.window)
+        if self.bins * _LEAST_EXPECTED > smaller:
+            raise ValueError(
+                f"bins: got {self.bins}; expected at most {smaller // _LEAST_EXPECTED}, so that {_LEAST_EXPECTED} of "
+                f"the {smaller} values of the smaller sample fall into each. Lower bins or raise window"
+            )
+        return self
+
+
+B = TypeVar("B", bound=BinnedConfig)
+
+
+class BinnedDetector(CountedDetector[B]):
+    """Memory per feature in proportion to `window` + `bins`; a check costs O(bins) per feature.
+
+    Bins end at quantiles of the reference. A value that makes up half a bin or more where one ends has a bin of its
+    own, so that what lies beside a frequent value is told from it: of a constant reference, what is below, at and above
+    it. Bins that are empty in both samples do not count. `threshold` is the larger of `min_effect` and the critical
+    value by the limit distribution, a multiple of chi-squared. `direction` is up or down if the means have moved
+    clearly, else wider or narrower if the deviations have; None is a change of shape.
+
+    A part of a value, `added`, is added to every bin that counts, in both samples, as else the distance would reach the
+    critical value too often where bins hold few values, or be infinite where one is empty.
+
+    Subclasses say what the distance is, and which distance goes with a value of chi-squared.
+    """
+
+    added: ClassVar[float]
+
+    def __init__(self, config: B, features: Sequence[str]) -> None:
+        n, edges = len(features), config.bins - 1
+        slots = 2 * edges + 1
+        self._ranks = Ranks(n, edges)
+        self._bins = np.zeros((n, self._ranks.width), dtype=np.int64)  # of the slots of ranks
+        self._reference = np.zeros((n, slots), dtype=np.int64)
+        self._moments: list[Moments] = [(0.0, 0.0)] * n
+        self._values = np.zeros((n, config.window))
+        super().__init__(config, features, slots=slots)
+        self._unit = 1.0 / config.reference + 1.0 / config.window
+        self._drift_at = self._critical(self._share)
+        self._warning_at = self._drift_at if self._warning_share is None else self._critical(self._warning_share)
+
+    @abstractmethod
+    def _distance(self, before: Floats, after: Floats) -> Floats:
+        """The distances of some features, from the shares of their bins in reference and window."""
+
+    @abstractmethod
+    def _expected(self, chi_squared: Floats) -> Floats:
+        """The distances that go with values of chi-squared if nothing changed, in the limit of large samples."""
+
+    @abstractmethod
+    def _chi_squared(self, distance: float) -> float:
+        """The inverse of `_expected`."""
+
+    def _critical(self, share: float) -> Floats:
+        """The least distance to act on, by degrees of freedom; there is none where there is but one bin."""
+        chi_squared = special.chdtri(np.arange(1.0, self._width), share).astype(np.float64)
+        critical = self._expected(chi_squared)
+        return np.concatenate([[math.inf], np.maximum(critical, self.config.min_effect)])
+
+    def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
+        return numeric_columns(block, self.features)
+
+    def _learn(self, feature: int, values: Floats) -> None:
+        bins, size = self.config.bins, len(values)
+        ordered = np.sort(values)
+        ends = np.unique(ordered[[size * part // bins - 1 for part in range(1, bins)]])
+        upto, below = np.searchsorted(ordered, ends, side="right"), np.searchsorted(ordered, ends)
+        frequent = 2 * bins * (upto - below) >= size
+        table = np.zeros(self._ranks.width, dtype=np.int64)
+        table[1 : 2 * len(ends) : 2] = frequent  # the end itself begins a bin
+        table[2 : 2 * len(ends) + 1 : 2] = 1  # and so does what lies above
+        table = np.cumsum(table)
+        self._ranks.learn(feature, ends)
+        self._bins[feature] = feature * self._width + table
+        counts = np.diff(np.stack([below, upto], axis=1).reshape(-1), prepend=0, append=size)
+        self._reference[feature] = np.bincount(table[: len(counts)], weights=counts, minlength=self._width - 1)
+        self._moments[feature] = moments(values)
+
+    def _place(self, values: Floats, usable: Bools) -> Slots:
+        slots: Slots = self._bins.reshape(-1).take(self._ranks.slots(values))
+        return slots
+
+    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: Floats) -> None:
+        super()._exchange(cells, going, coming, values)
+        self._values[cells] = values
+
+    def _compare(self, features: Ints) -> tuple[Floats, Ints]:
+        """Distance and degrees of freedom of some features."""
+        before, after = self._reference[features], self._counts[features, :-1]
+        filled = before + after > 0
+        bins = np.count_nonzero(filled, axis=1)
+        extra = self.added * bins[:, np.newaxis]
+        known = (before + self.added) / (self.config.reference + extra)
+        seen = (after + self.added) / (self.config.window + extra)
+        return self._distance(np.where(filled, known, 1.0), np.where(filled, seen, 1.0)), bins - 1
+
+    def _judge(self, features: Ints) -> States:
+        distance, freedom = self._compare(features)
+        states: States = (distance >= self._warning_at[freedom]).view(np.int8)
+        states += distance >= self._drift_at[freedom]
+        states += STABLE
+        return states
+
+    def _read(self, feature: int, state: State) -> Reading:
+        config = self.config
+        distances, freedoms = self._compare(np.array([feature]))
+        distance, freedom = float(distances[0]), int(freedoms[0])
+        known, seen = self._moments[feature], moments(self._values[feature])
+        shares = self._counts[feature, :-1] / config.window - self._reference[feature] / config.reference
+        least = least_move(float(np.abs(np.cumsum(shares)).max()), known, seen)
+        stable = state is State.STABLE
+        direction, before, after = (None, known[0], seen[0]) if stable else change_of(known, seen, least)
+        return Reading(
+            state,
+            statistic=distance,
+            threshold=float(self._drift_at[freedom]) if freedom else None,
+            p_value=float(special.chdtrc(freedom, self._chi_squared(distance))) if freedom else 1.0,
+            before=before,
+            after=after,
+            direction=direction,
+            reference_n=config.reference,
+            current_n=config.window,
+        )

@@ -1,0 +1,302 @@
+"""Conformal test martingales: bets against the ranks of new values among all values since the reference began.
+
+Source: Vovk, Petej, Nouretdinov, Ahlberg, Carlsson and Gammerman, "Retrain or not retrain: conformal test martingales
+for change-point detection", COPA (2021); Vovk, "Testing randomness online", Statistical Science 36 (2021).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+from scipy import special
+
+from detectors.base import DataDetector, DetectorConfig, Direction, Reading, Row, Signal, State, Value
+from detectors.data.numbers import Moments, moments, numeric_columns
+from detectors.data.windowed import Bools, Floats, plain
+
+Counters: TypeAlias = npt.NDArray[np.uint64]
+
+_ROUND = 4
+"""References that fit into a round: so many values are compared with each other before the next round begins."""
+
+_WARNING = 10.0
+"""By how much less often than a warning an alarm may be false."""
+
+_SHIFTS = [(sign * size, 1.0) for size in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0) for sign in (1.0, -1.0)]
+_SPREADS = [(0.0, 0.5), (0.0, 0.7), (0.0, 1.4), (0.0, 2.0)]
+_BOTH = [(sign * size, spread) for size in (1.0, 2.0) for spread in (0.5, 2.0) for sign in (1.0, -1.0)]
+_MEAN, _SPREAD = np.array(_SHIFTS + _SPREADS + _BOTH).T
+_BETS = len(_MEAN)
+# The density of a normal distribution relative to the standard one is exp(_SQUARE z**2 + _LINEAR z + _CONSTANT).
+_SQUARE = 0.5 - 0.5 / _SPREAD**2
+_LINEAR = _MEAN / _SPREAD**2
+_CONSTANT = -0.5 * (_MEAN / _SPREAD) ** 2 - np.log(_SPREAD)
+
+
+class ConformalConfig(DetectorConfig):
+    """Detects values of numeric features that are higher, lower or spread otherwise, with a proven bound on alarms."""
+
+    kind: Literal["conformal"] = "conformal"
+    features: tuple[str, ...] | None = Field(
+        None, min_length=1, description="features to watch; all of its type if absent"
+    )
+    run_length: float = Field(
+        100_000.0,
+        ge=10,
+        le=1e12,
+        description="values of a feature that pass on average, at least, before a false alarm for it",
+    )
+    reference: int = Field(1000, ge=100, le=100_000, description="values of a feature that make up its reference")
+    every: int = Field(10, ge=1, le=100, description="events between two checks")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the breaking of ties; the same gives the same readings")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if self.features is not None and len(set(self.features)) < len(self.features):
+            raise ValueError(f"features: got {', '.join(self.features)}; each may be named once. Remove the repetition")
+        return self
+
+
+class Conformal(DataDetector[ConformalConfig]):
+    """Memory per feature in proportion to `reference`; a value costs a search in its sorted predecessors.
+
+    Guarantee, for each feature: as long as its values are exchangeable (independent and of one distribution, of
+    whatever shape, with ties or without), an alarm comes within t values after the reference with a probability of at
+    most t / (2 run_length). So its mean run length is at least `run_length`. A warning is false at most ten times as
+    often. Values that depend on those before them, as by the hour of the day, do not fulfil it.
+
+    Why: values are judged in rounds of four references each, before the first of which stands the reference. In a round
+    the rank of each value among all before it, with ties broken at random, is independent of the other ranks and
+    uniform; so are p-values made of it. A bet is a density on them, so that the product of the bets since any moment is
+    a martingale, and the sum of these products over all moments of a round, averaged over the bets (Shiryaev-Roberts),
+    is a submartingale with the mean t after t values. It reaches 2 run_length within a round of n values with a
+    probability of at most n / (2 run_length); over several rounds these add up, though rounds share their reference.
+    The sum starts anew with each round, which bounds memory and how far new values can hide among themselves.
+
+    Bets are made as if p-values were those of normal values that moved, spread or both (on their normal scores): best
+    for features that are roughly normal, valid for all. `statistic` is the sum; `before` is of the reference, `after`
+    of the newest `current_n` values, those since the change by the weight of each moment in the sum. `direction` is
+    that of the most successful bet, None if means and deviations do not bear it out.
+    """
+
+    def __init__(self, config: ConformalConfig, features: Sequence[str]) -> None:
+        super().__init__(config, features)
+        self._threshold = 2.0 * config.run_length
+        self._keys = np.array([zlib.crc32(name.encode()) << 32 | config.seed for name in features], dtype=np.uint64)
+        self._earlier = np.tri(config.every, k=-1, dtype=np.bool_)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything seen, as if newly made."""
+        n, size = len(self.features), self.config.reference
+        self._block: list[Row] = []  # rows that wait for a check
+        self._skip = [0] * n  # rows of the present block that came before the feature was rebased
+        self._references = np.zeros((n, size))  # in order once complete
+        self._learnt = [0] * n  # values of it
+        self._round = np.zeros((n, _ROUND * size))  # values as they came
+        self._judged = [0] * n  # values of it
+        self._sorted = np.zeros((n, (1 + _ROUND) * size))  # reference and round, in order
+        self._rows = 0  # taken; they number the random numbers
+        # Per feature and bet: the weight of a change, and the same times the values since.
+        self._bets = np.zeros((2, n, _BETS))
+        self._peaks = [0.0] * n  # largest sum since the last check
+        self._states = [State.WARMUP] * n
+        self._alarms: list[Reading | None] = [None] * n
+
+    def rebase(self, feature: str | None = None) -> None:
+        """Drop the reference of one feature, or of all, and learn it anew from the rows that follow.
+
+        Raises ValueError for a feature that is not watched.
+        """
+        if feature is not None and feature not in self.features:
+            raise ValueError(f"feature {feature!r} is not watched; this detector watches {', '.join(self.features)}")
+        for index, name in enumerate(self.features):
+            if feature in (None, name):
+                self._start(index)
+                self._alarms[index] = None
+                self._skip[index] = len(self._block)
+
+    def readings(self) -> dict[str, Reading]:
+        """The newest reading of each feature: of the last check, or its progress in the reference."""
+        return {
+            name: self._alarms[feature] or self._read(feature, self._states[feature])
+            for feature, name in enumerate(self.features)
+        }
+
+    def observe(self, rows: Sequence[Row]) -> list[Signal]:
+        """Take a span of rows; return a signal, with its feature, for every DRIFT and every entry into WARNING."""
+        block, every = self._block, self.config.every
+        signals: list[Signal] = []
+        taken = 0
+        while len(block) + len(rows) - taken >= every:
+            upto = taken + every - len(block)
+            block.extend(rows[taken:upto])
+            signals += self._take(upto - 1)
+            block.clear()
+            taken = upto
+        block.extend(rows[taken:])
+        return signals
+
+    def _start(self, feature: int) -> None:
+        """Make a feature what it is before its first value."""
+        self._learnt[feature] = 0
+        self._states[feature] = State.WARMUP
+        self._begin_round(feature)
+
+    def _begin_round(self, feature: int) -> None:
+        self._judged[feature] = 0
+        self._sorted[feature, : self.config.reference] = self._references[feature]
+        self._bets[:, feature] = 0.0
+        self._peaks[feature] = 0.0
+
+    def _take(self, index: int) -> list[Signal]:
+        """Take the block, which ends with a check; `index` is the position of its last row in the observed span."""
+        self._alarms = [None] * len(self.features)
+        values, usable = numeric_columns(self._block, self.features)
+        chance = _uniform(self._keys, np.arange(self._rows, self._rows + len(self._block), dtype=np.uint64))
+        self._rows += len(self._block)
+        for feature, skipped in enumerate(self._skip):
+            usable[feature, :skipped] = False
+            if self._learnt[feature] < self.config.reference:
+                self._learn(feature, values[feature], usable[feature])
+        self._skip = [0] * len(self.features)
+        judged = np.flatnonzero(usable.any(axis=1)).tolist()
+        if not judged:
+            return []
+        ranges = np.full((2, *values.shape), 0.5)  # in which p-values lie
+        for feature in judged:
+            own = usable[feature]
+            ranges[:, feature, own] = self._compare(feature, values[feature, own])
+        low, high = ranges
+        self._bet(special.ndtri(low + (high - low) * chance).T, usable.T)
+        return [signal for feature in judged if (signal := self._judge(feature, index))]
+
+    def _learn(self, feature: int, values: Floats, usable: Bools) -> None:
+        """Take values for the reference, and leave those usable that come after its completion."""
+        start, size = self._learnt[feature], self.config.reference
+        rows = np.flatnonzero(usable)[: size - start]
+        self._learnt[feature] = end = start + len(rows)
+        self._references[feature, start:end] = values[rows]
+        usable[rows] = False
+        if end == size:
+            self._references[feature].sort()
+            self._begin_round(feature)
+
+    def _compare(self, feature: int, values: Floats) -> tuple[Floats, Floats]:
+        """The shares, of each value and all before it, that are less, and that are not more. They are before the next.
+
+        With the position among ties drawn evenly, the p-value is even between the two.
+        """
+        n = len(values)
+        if self._judged[feature] + n > self._round.shape[1]:
+            self._begin_round(feature)
+        start = self._judged[feature]
+        self._judged[feature] = end = start + n
+        self._round[feature, start:end] = values
+        known = self.config.reference + start
+        ordered = self._sorted[feature]
+        less = ordered[:known].searchsorted(values, side="left")
+        upto = ordered[:known].searchsorted(values, side="right")
+        earlier = self._earlier[:n, :n]
+        less += (earlier & (values < values[:, np.newaxis])).sum(axis=1)
+        upto += (earlier & (values <= values[:, np.newaxis])).sum(axis=1)
+        ordered[known : known + n] = values
+        ordered[: known + n].sort(kind="stable")  # nearly in order, which this kind makes use of
+        counts = np.arange(known + 1, known + n + 1)
+        return less / counts, (upto + 1) / counts
+
+    def _bet(self, scores: Floats, usable: Bools) -> None:
+        """Let all features make their bets on the scores of a block, rows by features."""
+        z = scores[:, :, np.newaxis]
+        likelihoods = np.exp((_SQUARE * z + _LINEAR) * z + _CONSTANT)
+        likelihoods[~usable] = 1.0
+        counted = usable[:, :, np.newaxis].astype(np.float64)
+        stakes = counted / _BETS
+        bets, sums = self._bets, np.zeros(scores.shape)
+        weights, lengths = bets
+        for row in range(len(scores)):
+            weights += stakes[row]
+            lengths += counted[row] * weights
+            bets *= likelihoods[row]
+            weights.sum(axis=1, out=sums[row])
+        self._peaks = sums.max(axis=0).tolist()
+
+    def _judge(self, feature: int, index: int) -> Signal | None:
+        """Judge a feature after a block. After DRIFT it starts anew, with the next row."""
+        before, peak = self._states[feature], self._peaks[feature]
+        if peak * _WARNING < self._threshold:
+            self._states[feature] = State.STABLE
+            return None
+        state = self._states[feature] = State.DRIFT if peak >= self._threshold else State.WARNING
+        if state is before:
+            return None
+        reading = self._read(feature, state)
+        if state is State.DRIFT:
+            self._start(feature)
+            self._alarms[feature] = reading
+        return Signal(index, reading, self.features[feature])
+
+    def _read(self, feature: int, state: State) -> Reading:
+        """The present of a feature, with the evidence."""
+        if state is State.WARMUP:
+            return Reading(state, reference_n=self._learnt[feature])
+        weights, lengths = self._bets[:, feature]
+        judged = self._judged[feature]
+        current = min(judged, max(1, round(float(lengths.sum() / weights.sum()))))
+        best = int(weights.argmax())
+        known = moments(self._references[feature])
+        seen = moments(self._round[feature, judged - current : judged])
+        direction, which = (None, 0) if state is State.STABLE else _borne_out(best, known, seen)
+        return Reading(
+            state,
+            statistic=self._peaks[feature],
+            threshold=self._threshold,
+            before=known[which],
+            after=seen[which],
+            direction=direction,
+            reference_n=self.config.reference,
+            current_n=current,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Of the rows that wait for the next check, only what will be looked at is kept; no order that can be made."""
+        kept: list[dict[str, Value]] = [{name: plain(row.get(name)) for name in self.features} for row in self._block]
+        state = {**self.__dict__, "_block": kept}
+        del state["_sorted"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        size = self.config.reference
+        self._sorted = np.concatenate([self._references, self._round], axis=1)
+        for feature, judged in enumerate(self._judged):
+            self._sorted[feature, : size + judged].sort()
+
+
+def _borne_out(bet: int, known: Moments, seen: Moments) -> tuple[Direction | None, int]:
+    """The direction a bet was made on, and the moment that shows it; None and the means if neither does."""
+    if _MEAN[bet] and (seen[0] > known[0]) == (_MEAN[bet] > 0.0) and seen[0] != known[0]:
+        return ("up" if _MEAN[bet] > 0.0 else "down"), 0
+    if _SPREAD[bet] != 1.0 and (seen[1] > known[1]) == (_SPREAD[bet] > 1.0) and seen[1] != known[1]:
+        return ("wider" if _SPREAD[bet] > 1.0 else "narrower"), 1
+    return None, 0
+
+
+def _uniform(keys: Counters, counters: Counters) -> Floats:
+    """Random numbers between 0 and 1, exclusive, keys by counters, each by its key and counter alone.
+
+    Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA (2014).
+    """
+    mixed = _mix(_mix(keys)[:, np.newaxis] + (counters + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
+    return ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def _mix(numbers: Counters) -> Counters:
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))

@@ -1,0 +1,80 @@
+"""Numeric features: their values out of rows, and what is said of how they changed."""
+
+from __future__ import annotations
+
+import math
+import struct
+import sys
+from collections.abc import Sequence
+from itertools import starmap
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from detectors.base import Direction, Row
+from detectors.data.windowed import Bools, Floats, plain
+
+Moments: TypeAlias = tuple[float, float]
+"""Mean and standard deviation."""
+
+
+def numeric_columns(block: Sequence[Row], features: Sequence[str]) -> tuple[Floats, Bools]:
+    """The values of a block, features by rows, and which of them are usable; 0 for those that are not."""
+    values = _numbers(block, features).reshape(len(block), len(features)).T.copy()
+    usable: Bools = np.isfinite(values)
+    if np.count_nonzero(usable) < usable.size:
+        values[~usable] = 0.0
+    return values, usable
+
+
+def _numbers(block: Sequence[Row], features: Sequence[str]) -> Floats:
+    """The values of a block, row by row; NaN for what is no number."""
+    n, get = len(features), itemgetter(*features)
+    try:  # packing takes numbers only, where NumPy would read them out of text
+        if n == 1:
+            return np.frombuffer(struct.pack(f"{len(block)}d", *map(get, block)))
+        return np.frombuffer(b"".join(starmap(struct.Struct(f"{n}d").pack, map(get, block))))
+    except (KeyError, struct.error):
+        flat = [row.get(name) for row in block for name in features]
+        return np.array([value if type(value) is float else _number(value) for value in flat])
+
+
+def _number(value: Any) -> float:
+    """The value as a float; NaN if it is no number or beyond the range of a float."""
+    if value is None:
+        return math.nan
+    number = plain(value)
+    try:
+        return math.nan if number is None or isinstance(number, str) else float(number)
+    except OverflowError:
+        return math.nan
+
+
+def moments(values: Floats) -> Moments:
+    """Mean and deviation, also of values whose sum is beyond the range of a float."""
+    mean = float((values / len(values)).sum())
+    apart = np.abs(values / 2.0 - mean / 2.0)
+    largest = float(apart.max())
+    if not largest:
+        return mean, 0.0
+    return mean, min(2.0 * largest * math.sqrt(float(np.mean((apart / largest) ** 2))), sys.float_info.max)
+
+
+def least_move(distance: float, before: Moments, after: Moments) -> float:
+    """The least move of the mean, or of the deviation, that a KS distance of this size can consist of.
+
+    Values that merely move are further apart, in deviations, than their KS distance: for a normal distribution 2.5
+    times, for the share of ones among zeros and ones at least twice. A smaller move is not what was found.
+    """
+    return distance * max(before[1], after[1])
+
+
+def change_of(before: Moments, after: Moments, least: float) -> tuple[Direction | None, float, float]:
+    """What moved by more than `least`, the mean or else the deviation, and the two numbers that show it."""
+    (mean, deviation), (new_mean, new_deviation) = before, after
+    if abs(new_mean - mean) > least:
+        return ("up" if new_mean > mean else "down"), mean, new_mean
+    if abs(new_deviation - deviation) > least:
+        return ("wider" if new_deviation > deviation else "narrower"), deviation, new_deviation
+    return None, mean, new_mean

@@ -1,0 +1,173 @@
+"""Wasserstein distance of numeric features from a reference window: how far values would have to be moved, on average.
+
+Source: del Barrio, Giné and Matrán, "Central limit theorems for the Wasserstein distance between the empirical and the
+true distributions", Annals of Probability 27 (1999), for what it is if nothing changed; Borell, "The Brunn-Minkowski
+inequality in Gauss space", Inventiones Mathematicae 30 (1975), for how rarely that is exceeded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from scipy import special
+
+from detectors.base import Reading, Row, State
+from detectors.data.numbers import Moments, change_of, moments, numeric_columns
+from detectors.data.windowed import (
+    STABLE,
+    Bools,
+    Cells,
+    Floats,
+    Ints,
+    Slots,
+    States,
+    WindowedConfig,
+    WindowedDetector,
+)
+
+_MEAN = math.sqrt(2.0 / math.pi)
+"""Of the size of a standard normal variable."""
+_FURTHEST = 1e75
+"""Values further away, in units of the reference, count as that far, so that squares stay in the range of a float."""
+
+
+class WassersteinConfig(WindowedConfig):
+    """Detects how far numeric features have moved. The effect is the distance in deviations of the reference."""
+
+    kind: Literal["wasserstein"] = "wasserstein"
+    min_effect: float = Field(
+        0.25, ge=0, description="smallest distance worth an alarm, in standard deviations of the reference"
+    )
+
+
+class _Comparison(NamedTuple):
+    """One value per feature, in the feature's own unit."""
+
+    distance: Floats
+    usual: Floats  # the mean distance if nothing changed
+    deviation: Floats  # of a value, over reference and window
+    unit: Floats  # in which distances are told
+
+
+class Wasserstein(WindowedDetector[WassersteinConfig]):
+    """Memory per feature in proportion to `reference` + `window`; a check sorts the windows.
+
+    `statistic` is the 1-Wasserstein distance in standard deviations of the reference (of both samples together where
+    the reference is constant), `threshold` what it had to reach, `p_value` an upper bound in the limit of large
+    samples, for any distribution with a variance: the limit is the size of a Gaussian process, whose mean follows from
+    the distribution function and which exceeds it no more often than a normal variable of the values' own deviation.
+    Mean and deviation are estimated from reference and window together, so that a few values far away are no alarm.
+    Where values are heavy-tailed, as amounts of money often are, `ks` finds changes sooner. `direction` is up or down
+    if a move of the mean makes up at least half of the distance, else wider or narrower if a change of the deviation
+    does; None is a change of shape.
+    """
+
+    def __init__(self, config: WassersteinConfig, features: Sequence[str]) -> None:
+        n, sizes = len(features), (config.reference, config.window)
+        self._reference_at, self._window_at, self._weights = _pieces(*sizes)
+        self._quantiles = np.zeros((n, len(self._weights)))  # of the references, one for each piece
+        self._centre, self._scale = np.zeros((n, 1)), np.ones((n, 1))
+        self._constant = np.zeros(n, dtype=np.bool_)
+        self._spread = np.zeros(n)  # of the references
+        self._variance = np.zeros(n)
+        self._moments: list[Moments] = [(0.0, 0.0)] * n
+        self._values = np.zeros((n, config.window))
+        super().__init__(config, features)
+        self._root = math.sqrt(config.reference * config.window / sum(sizes))
+        self._part = config.window / sum(sizes)
+
+    def _slots(self) -> int:
+        return 1
+
+    def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
+        return numeric_columns(block, self.features)
+
+    def _place(self, values: Floats, usable: Bools) -> Slots:
+        return np.broadcast_to(np.arange(len(values))[:, np.newaxis] * self._width, values.shape)
+
+    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: Floats) -> None:
+        self._values[cells] = values
+
+    def _learn(self, feature: int, values: Floats) -> None:
+        mean, deviation = self._moments[feature] = moments(values)
+        constant = deviation / 4.0 == 0.0
+        self._constant[feature] = constant
+        self._centre[feature], self._scale[feature] = mean, 1.0 if constant else deviation
+        ordered = self._scaled(np.sort(values)[np.newaxis], np.array([feature]))
+        self._quantiles[feature] = ordered[0, self._reference_at]
+        self._spread[feature] = _spread(ordered)[0]
+        self._variance[feature] = ordered.var()
+
+    def _scaled(self, values: Floats, features: Ints) -> Floats:
+        """The distance from the mean of the reference, in its deviations. Quarters, as differences may be too large."""
+        with np.errstate(over="ignore"):
+            apart = (values / 4.0 - self._centre[features] / 4.0) / (self._scale[features] / 4.0)
+        scaled: Floats = np.clip(apart, -_FURTHEST, _FURTHEST)
+        return scaled
+
+    def _compare(self, features: Ints) -> _Comparison:
+        part = self._part
+        ordered = np.sort(self._scaled(self._values[features], features), axis=1)
+        distance = np.abs(self._quantiles[features] - ordered[:, self._window_at]) @ self._weights
+        usual = _MEAN / self._root * ((1.0 - part) * self._spread[features] + part * _spread(ordered))
+        between = part * (1.0 - part) * ordered.mean(axis=1) ** 2
+        variance = (1.0 - part) * self._variance[features] + part * ordered.var(axis=1) + between
+        deviation = np.sqrt(variance)
+        unit = np.where(self._constant[features] & (deviation > 0.0), deviation, 1.0)
+        return _Comparison(distance, usual, deviation, unit)
+
+    def _critical(self, compared: _Comparison, share: float) -> Floats:
+        """The least distance to act on, in the unit in which it is told."""
+        least = compared.usual + compared.deviation * (-float(special.ndtri(share)) / self._root)
+        critical: Floats = np.maximum(least / compared.unit, self.config.min_effect)
+        return critical
+
+    def _judge(self, features: Ints) -> States:
+        compared = self._compare(features)
+        told, moved = compared.distance / compared.unit, compared.distance > 0.0
+        warning_share = self._share if self._warning_share is None else self._warning_share
+        states: States = (moved & (told >= self._critical(compared, warning_share))).view(np.int8)
+        states += moved & (told >= self._critical(compared, self._share))
+        states += STABLE
+        return states
+
+    def _read(self, feature: int, state: State) -> Reading:
+        compared = self._compare(np.array([feature]))
+        distance, usual, deviation, unit = (float(value[0]) for value in compared)
+        beyond = self._root * (distance - usual) / deviation if deviation else 0.0
+        known, seen = self._moments[feature], moments(self._values[feature])
+        least = distance * float(self._scale[feature, 0]) / 2.0
+        stable = state is State.STABLE
+        direction, before, after = (None, known[0], seen[0]) if stable else change_of(known, seen, least)
+        return Reading(
+            state,
+            statistic=distance / unit,
+            threshold=float(self._critical(compared, self._share)[0]),
+            p_value=float(special.ndtr(-beyond)) if beyond > 0.0 else 1.0,
+            before=before,
+            after=after,
+            direction=direction,
+            reference_n=self.config.reference,
+            current_n=self.config.window,
+        )
+
+
+def _pieces(reference: int, window: int) -> tuple[Ints, Ints, Floats]:
+    """The stretches of probability over which the quantiles of two samples do not change.
+
+    For each, the position in either sample, in order, and its length.
+    """
+    ends = np.union1d(np.arange(1, reference + 1) * window, np.arange(1, window + 1) * reference)
+    lengths = np.diff(ends, prepend=0) / (reference * window)
+    return (ends - 1) // window, (ends - 1) // reference, lengths
+
+
+def _spread(ordered: Floats) -> Floats:
+    """The integral of the root of F (1 - F), where F is the distribution function of each row of values in order."""
+    share = np.arange(1, ordered.shape[1]) / ordered.shape[1]
+    spread: Floats = np.diff(ordered, axis=1) @ np.sqrt(share * (1.0 - share))
+    return spread
