@@ -12,7 +12,7 @@ from stream.kafka.client import Bounds, NoTopicError, Partition, Truncated, make
 __all__ = ["NoTopicError", "Reader", "Start"]
 
 Start: TypeAlias = Literal["beginning", "end"] | int
-"""Where reading begins; a number is that many offsets before the end of each partition."""
+"""Where reading begins; a number is that many of the newest records of each partition."""
 
 _ANSWER_SECONDS = 10.0
 
@@ -27,7 +27,7 @@ class Reader:
         self._log = make_log_reader(config)
         try:
             self._partitions = [tp for topic in topics for tp in self._partitions_of(topic)]
-            self._log.start({tp: _offset(start, self._log.bounds(*tp)) for tp in self._partitions})
+            self._log.start({tp: self._offset(start, tp) for tp in self._partitions})
         except BaseException:
             self.close()
             raise
@@ -66,8 +66,21 @@ class Reader:
     def _partitions_of(self, topic: str) -> list[Partition]:
         return [(topic, number) for number in self._log.partitions(topic)]
 
+    def _offset(self, start: Start, tp: Partition) -> int:
+        held = self._log.bounds(*tp)
+        if start == "beginning":
+            return held.first
+        return held.end if start in ("end", 0) else self._newest(tp, held, int(start))
 
-def _offset(start: Start, held: Bounds) -> int:
-    if start == "beginning":
+    def _newest(self, tp: Partition, held: Bounds, n: int) -> int:
+        """The offset of the `n`-th newest record. Offsets also count what is no record: ends of transactions, and what
+        was in those that were given up.
+        """
+        back = 2 * n
+        while held.end - back > held.first:
+            batches = self._log.read(*tp, held.end - back, held.end)
+            offsets = [record.offset for batch in batches for record in batch]
+            if len(offsets) >= n:
+                return offsets[-n]
+            back *= 4
         return held.first
-    return held.end if start == "end" else max(held.first, held.end - start)

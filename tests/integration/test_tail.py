@@ -14,6 +14,7 @@ from typing import IO, Self
 
 import msgspec
 import pytest
+from kafka import KafkaProducer
 
 from stream.cli import again
 from stream.embedded import EmbeddedKafka
@@ -130,6 +131,22 @@ def test_the_newest_alerts_of_all_partitions_are_shown_in_the_order_of_their_tim
         code, out, err = tail.end()
 
     assert (code, features(out), err) == (0, ["f27", "f28", "f29"], [])
+
+
+def test_the_ends_of_transactions_do_not_count_as_records(outside: Outside, topic: str, bootstrap: str) -> None:
+    producer = KafkaProducer(bootstrap_servers=bootstrap, transactional_id=topic)
+    producer.init_transactions()
+    for n in range(8):
+        given = alert(n)
+        producer.begin_transaction()
+        producer.send(topic, given.value, partition=given.partition, timestamp_ms=round(given.timestamp * 1000))
+        producer.commit_transaction()
+    producer.close()
+
+    with Tail("alerts", "tail", "--bootstrap", bootstrap, "--topic", topic, "-n", "3", "--no-follow") as tail:
+        code, out, err = tail.end()
+
+    assert (code, features(out), err) == (0, ["f5", "f6", "f7"], [])
 
 
 def test_from_the_beginning_every_record_is_one_line_of_json(outside: Outside, topic: str, bootstrap: str) -> None:
