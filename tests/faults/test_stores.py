@@ -101,14 +101,14 @@ def test_redis_going_away_stops_no_prediction_and_a_snapshot_follows_its_return(
             up = worker.metric("driftline_redis_up")
         worker.wait_said("snapshots_saved_again")
         until(lambda: worker.readyz()[1]["state"] == "ok", 30.0, lambda: worker.log)
+        # One that was being written when Redis went may be the first to arrive.
+        until(lambda: newest_snapshot(stage.config, 0).positions["events"] > 300, 30.0, lambda: worker.log)
         worker.kill()
-    saved = newest_snapshot(stage.config, 0)
     fill(stage, 600, 900)
     stage.configure({"merge": {"wait": "100ms"}})
     finish(stage, 900)
 
     assert (code, report["ready"], report["parts"]["redis"]["state"], up) == (200, True, "degraded", 0)
-    assert saved.positions["events"] > 300
     assert_same(outcome(stage), uninterrupted)
 
 

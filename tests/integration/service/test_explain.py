@@ -206,7 +206,7 @@ def test_predictions_of_before_both_newest_snapshots_are_explained_bit_for_bit_w
     assert {n: known["prediction"] for n, known in found.items()} == {n: predictions[n] for n in asked}
     sources = {known["rebuilt_from"]["source"].rpartition(" ")[0] for known in found.values()}
     assert sources == {"its archived snapshot after entry"}
-    assert len({known["rebuilt_from"]["source"] for known in found.values()}) > 2
+    assert len({known["rebuilt_from"]["source"] for known in found.values()}) > 1
     assert isinstance(refused(stage, f"e{first - 1}"), NotRebuilt)
 
 
