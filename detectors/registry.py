@@ -19,8 +19,9 @@ from detectors.concept.kswin import Kswin
 from detectors.concept.page_hinkley import PageHinkley
 from detectors.concept.rddm import Rddm
 from detectors.concept.stepd import Stepd
+from detectors.data.blocks import BlockConfig
 from detectors.data.chi_squared import ChiSquared
-from detectors.data.conformal import Conformal, ConformalConfig
+from detectors.data.conformal import Conformal
 from detectors.data.jensen_shannon import JensenShannon
 from detectors.data.ks import KolmogorovSmirnov
 from detectors.data.missing_rate import MissingRate
@@ -28,7 +29,6 @@ from detectors.data.new_category import NewCategory
 from detectors.data.psi import Psi
 from detectors.data.value_range import ValueRange
 from detectors.data.wasserstein import Wasserstein
-from detectors.data.windowed import WindowedConfig
 
 CONCEPT: dict[str, type[ConceptDetector[Any]]] = {
     "adwin": Adwin,
@@ -75,7 +75,7 @@ def _union_of(detectors: Iterable[type[Any]]) -> Any:
 
 if TYPE_CHECKING:
     ConceptConfig: TypeAlias = DetectorConfig
-    DataConfig: TypeAlias = WindowedConfig | ConformalConfig
+    DataConfig: TypeAlias = BlockConfig
 else:
     ConceptConfig = _union_of(CONCEPT.values())
     DataConfig = _union_of(DATA.values())

@@ -10,11 +10,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from detectors.base import ConceptDetector, DetectorConfig, Reading, State
-from detectors.concept.evidence import Point, split_reading
+from detectors.base import State
+from detectors.concept.sums import SumsConfig, SumsDetector
 
 
-class CusumConfig(DetectorConfig):
+class CusumConfig(SumsConfig):
     """Detects a lasting rise of the mean error by about `shift`, above what it was before the rise."""
 
     kind: Literal["cusum"] = "cusum"
@@ -27,19 +27,13 @@ class CusumConfig(DetectorConfig):
     warmup: int = Field(300, ge=30, description="errors that make up the usual mean before judging")
 
 
-class Cusum(ConceptDetector[CusumConfig]):
+class Cusum(SumsDetector[CusumConfig]):
     """O(1) time and memory per error. Errors may have any scale, to which the configuration must fit.
 
     The usual mean is that of all errors up to the point from which the sum has been climbing. Page-Hinkley's mean takes
     in the errors of the climb too, so that it follows them and comes later. `statistic` is the sum, `before` the usual
     mean, `after` the mean since that point.
     """
-
-    def _forget(self) -> None:
-        self._total = 0.0
-        self._rise = self._fall = 0.0
-        self._rise_from: Point = (0, 0.0)
-        self._fall_from: Point = (0, 0.0)
 
     def _update(self, error: float) -> State:
         config = self.config
@@ -57,27 +51,4 @@ class Cusum(ConceptDetector[CusumConfig]):
         self._fall += from_total / from_n - error - allowance
         if self._fall <= 0.0:
             self._fall, self._fall_from = 0.0, (n, total)
-        if self._rise > config.threshold:
-            return self._conclude(self._describe(State.DRIFT)._replace(direction="worse"))
-        if self._fall > config.threshold:
-            better = split_reading(
-                State.STABLE,
-                self._fall_from,
-                (n, total),
-                statistic=self._fall,
-                threshold=config.threshold,
-                direction="better",
-            )
-            return self._conclude(better)
-        return State.STABLE
-
-    def _describe(self, state: State) -> Reading:
-        if state is State.WARMUP:
-            return Reading(state, current_n=self._n)
-        return split_reading(
-            state,
-            self._rise_from,
-            (self._n, self._total),
-            statistic=self._rise,
-            threshold=self.config.threshold,
-        )
+        return self._judge()

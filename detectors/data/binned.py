@@ -15,20 +15,11 @@ import numpy as np
 from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import Reading, Row, State
+from detectors.base import Reading, State
 from detectors.data.counted import CountedDetector
-from detectors.data.numbers import Moments, change_of, least_move, moments, numeric_columns
+from detectors.data.numbers import Moments, NumericDetector, change_of, least_move, moments
 from detectors.data.ranks import Ranks
-from detectors.data.windowed import (
-    STABLE,
-    Bools,
-    Cells,
-    Floats,
-    Ints,
-    Slots,
-    States,
-    WindowedConfig,
-)
+from detectors.data.windowed import Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
 _LEAST_EXPECTED = 5
 
@@ -52,7 +43,7 @@ class BinnedConfig(WindowedConfig):
 B = TypeVar("B", bound=BinnedConfig)
 
 
-class BinnedDetector(CountedDetector[B]):
+class BinnedDetector(CountedDetector[B], NumericDetector[B]):
     """Memory per feature in proportion to `window` + `bins`; a check costs O(bins) per feature.
 
     Bins end at quantiles of the reference. A value that makes up half a bin or more where one ends has a bin of its
@@ -76,7 +67,6 @@ class BinnedDetector(CountedDetector[B]):
         self._bins = np.zeros((n, self._ranks.width), dtype=np.int64)  # of the slots of ranks
         self._reference = np.zeros((n, slots), dtype=np.int64)
         self._moments: list[Moments] = [(0.0, 0.0)] * n
-        self._values = np.zeros((n, config.window))
         super().__init__(config, features, slots=slots)
         self._unit = 1.0 / config.reference + 1.0 / config.window
         self._drift_at = self._critical(self._share)
@@ -100,9 +90,6 @@ class BinnedDetector(CountedDetector[B]):
         critical = self._expected(chi_squared)
         return np.concatenate([[math.inf], np.maximum(critical, self.config.min_effect)])
 
-    def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
-        return numeric_columns(block, self.features)
-
     def _learn(self, feature: int, values: Floats) -> None:
         bins, size = self.config.bins, len(values)
         ordered = np.sort(values)
@@ -123,10 +110,6 @@ class BinnedDetector(CountedDetector[B]):
         slots: Slots = self._bins.reshape(-1).take(self._ranks.slots(values))
         return slots
 
-    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: Floats) -> None:
-        super()._exchange(cells, going, coming, values)
-        self._values[cells] = values
-
     def _compare(self, features: Ints) -> tuple[Floats, Ints]:
         """Distance and degrees of freedom of some features."""
         before, after = self._reference[features], self._counts[features, :-1]
@@ -139,10 +122,7 @@ class BinnedDetector(CountedDetector[B]):
 
     def _judge(self, features: Ints) -> States:
         distance, freedom = self._compare(features)
-        states: States = (distance >= self._warning_at[freedom]).view(np.int8)
-        states += distance >= self._drift_at[freedom]
-        states += STABLE
-        return states
+        return states_of(distance >= self._warning_at[freedom], distance >= self._drift_at[freedom])
 
     def _read(self, feature: int, state: State) -> Reading:
         config = self.config
@@ -151,8 +131,7 @@ class BinnedDetector(CountedDetector[B]):
         known, seen = self._moments[feature], moments(self._values[feature])
         shares = self._counts[feature, :-1] / config.window - self._reference[feature] / config.reference
         least = least_move(float(np.abs(np.cumsum(shares)).max()), known, seen)
-        stable = state is State.STABLE
-        direction, before, after = (None, known[0], seen[0]) if stable else change_of(known, seen, least)
+        direction, before, after = change_of(state, known, seen, least)
         return Reading(
             state,
             statistic=distance,

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.base import Row, Value
-from detectors.data.windowed import Bools, plain
+from detectors.data.blocks import plain
+from detectors.data.windowed import Bools
 
 _TEXT = frozenset((str, type(None)))
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field
 from scipy import special
 
-from detectors.base import DataDetector, DetectorConfig, Direction, Reading, Row, Signal, State, Value
+from detectors.base import Direction, Reading, Signal, State
+from detectors.data.blocks import BlockConfig, BlockDetector
 from detectors.data.numbers import Moments, moments, numeric_columns
-from detectors.data.windowed import Bools, Floats, plain
+from detectors.data.windowed import Bools, Floats
 
 Counters: TypeAlias = npt.NDArray[np.uint64]
 
@@ -38,13 +39,10 @@ _LINEAR = _MEAN / _SPREAD**2
 _CONSTANT = -0.5 * (_MEAN / _SPREAD) ** 2 - np.log(_SPREAD)
 
 
-class ConformalConfig(DetectorConfig):
+class ConformalConfig(BlockConfig):
     """Detects values of numeric features that are higher, lower or spread otherwise, with a proven bound on alarms."""
 
     kind: Literal["conformal"] = "conformal"
-    features: tuple[str, ...] | None = Field(
-        None, min_length=1, description="features to watch; all of its type if absent"
-    )
     run_length: float = Field(
         100_000.0,
         ge=10,
@@ -55,14 +53,8 @@ class ConformalConfig(DetectorConfig):
     every: int = Field(10, ge=1, le=100, description="events between two checks")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the breaking of ties; the same gives the same readings")
 
-    @model_validator(mode="after")
-    def _named_once(self) -> Self:
-        if self.features is not None and len(set(self.features)) < len(self.features):
-            raise ValueError(f"features: got {', '.join(self.features)}; each may be named once. Remove the repetition")
-        return self
 
-
-class Conformal(DataDetector[ConformalConfig]):
+class Conformal(BlockDetector[ConformalConfig]):
     """Memory per feature in proportion to `reference`; a value costs a search in its sorted predecessors.
 
     Guarantee, for each feature: as long as its values are exchangeable (independent and of one distribution, of
@@ -93,9 +85,8 @@ class Conformal(DataDetector[ConformalConfig]):
 
     def reset(self) -> None:
         """Forget everything seen, as if newly made."""
+        super().reset()
         n, size = len(self.features), self.config.reference
-        self._block: list[Row] = []  # rows that wait for a check
-        self._skip = [0] * n  # rows of the present block that came before the feature was rebased
         self._references = np.zeros((n, size))  # in order once complete
         self._learnt = [0] * n  # values of it
         self._round = np.zeros((n, _ROUND * size))  # values as they came
@@ -106,20 +97,6 @@ class Conformal(DataDetector[ConformalConfig]):
         self._bets = np.zeros((2, n, _BETS))
         self._peaks = [0.0] * n  # largest sum since the last check
         self._states = [State.WARMUP] * n
-        self._alarms: list[Reading | None] = [None] * n
-
-    def rebase(self, feature: str | None = None) -> None:
-        """Drop the reference of one feature, or of all, and learn it anew from the rows that follow.
-
-        Raises ValueError for a feature that is not watched.
-        """
-        if feature is not None and feature not in self.features:
-            raise ValueError(f"feature {feature!r} is not watched; this detector watches {', '.join(self.features)}")
-        for index, name in enumerate(self.features):
-            if feature in (None, name):
-                self._start(index)
-                self._alarms[index] = None
-                self._skip[index] = len(self._block)
 
     def readings(self) -> dict[str, Reading]:
         """The newest reading of each feature: of the last check, or its progress in the reference."""
@@ -128,24 +105,10 @@ class Conformal(DataDetector[ConformalConfig]):
             for feature, name in enumerate(self.features)
         }
 
-    def observe(self, rows: Sequence[Row]) -> list[Signal]:
-        """Take a span of rows; return a signal, with its feature, for every DRIFT and every entry into WARNING."""
-        block, every = self._block, self.config.every
-        signals: list[Signal] = []
-        taken = 0
-        while len(block) + len(rows) - taken >= every:
-            upto = taken + every - len(block)
-            block.extend(rows[taken:upto])
-            signals += self._take(upto - 1)
-            block.clear()
-            taken = upto
-        block.extend(rows[taken:])
-        return signals
-
     def _start(self, feature: int) -> None:
-        """Make a feature what it is before its first value."""
         self._learnt[feature] = 0
         self._states[feature] = State.WARMUP
+        self._alarms[feature] = None
         self._begin_round(feature)
 
     def _begin_round(self, feature: int) -> None:
@@ -154,17 +117,15 @@ class Conformal(DataDetector[ConformalConfig]):
         self._bets[:, feature] = 0.0
         self._peaks[feature] = 0.0
 
-    def _take(self, index: int) -> list[Signal]:
-        """Take the block, which ends with a check; `index` is the position of its last row in the observed span."""
+    def _take(self, first: int) -> list[Signal]:
         self._alarms = [None] * len(self.features)
         values, usable = numeric_columns(self._block, self.features)
         chance = _uniform(self._keys, np.arange(self._rows, self._rows + len(self._block), dtype=np.uint64))
         self._rows += len(self._block)
-        for feature, skipped in enumerate(self._skip):
-            usable[feature, :skipped] = False
-            if self._learnt[feature] < self.config.reference:
+        self._leave_out(usable)
+        for feature, learnt in enumerate(self._learnt):
+            if learnt < self.config.reference:
                 self._learn(feature, values[feature], usable[feature])
-        self._skip = [0] * len(self.features)
         judged = np.flatnonzero(usable.any(axis=1)).tolist()
         if not judged:
             return []
@@ -174,7 +135,8 @@ class Conformal(DataDetector[ConformalConfig]):
             ranges[:, feature, own] = self._compare(feature, values[feature, own])
         low, high = ranges
         self._bet(special.ndtri(low + (high - low) * chance).T, usable.T)
-        return [signal for feature in judged if (signal := self._judge(feature, index))]
+        last = first + len(self._block) - 1
+        return [signal for feature in judged if (signal := self._judge(feature, last))]
 
     def _learn(self, feature: int, values: Floats, usable: Bools) -> None:
         """Take values for the reference, and leave those usable that come after its completion."""
@@ -264,11 +226,8 @@ class Conformal(DataDetector[ConformalConfig]):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Of the rows that wait for the next check, only what will be looked at is kept; no order that can be made."""
-        kept: list[dict[str, Value]] = [{name: plain(row.get(name)) for name in self.features} for row in self._block]
-        state = {**self.__dict__, "_block": kept}
-        del state["_sorted"]
-        return state
+        """The order of values can be made again."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_sorted"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -30,6 +30,7 @@ class CountedDetector(WindowedDetector[W]):
         return np.arange(0, self._counts.size, self._width)[:, np.newaxis]
 
     def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: npt.NDArray[Any]) -> None:
+        super()._exchange(cells, going, coming, values)
         counts = self._counts.reshape(-1)
         np.subtract.at(counts, going.reshape(-1), _ONE)
         np.add.at(counts, coming.reshape(-1), _ONE)

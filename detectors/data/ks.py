@@ -14,22 +14,13 @@ import numpy as np
 from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import Reading, Row, State
+from detectors.base import Reading, State
 from detectors.calibration.ks import threshold
 from detectors.data.excess import Excess
-from detectors.data.numbers import change_of, least_move, moments, numeric_columns
+from detectors.data.foresight import ForesightDetector
+from detectors.data.numbers import NumericDetector, change_of, least_move, moments
 from detectors.data.ranks import Ranks
-from detectors.data.windowed import (
-    STABLE,
-    Bools,
-    Cells,
-    Floats,
-    Ints,
-    Slots,
-    States,
-    WindowedConfig,
-    WindowedDetector,
-)
+from detectors.data.windowed import Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
 _AHEAD = 25
 """Rows whose checks are looked at together: with more, each check costs more; with fewer, there are more of them."""
@@ -65,7 +56,7 @@ class KsConfig(WindowedConfig):
         return self
 
 
-class KolmogorovSmirnov(WindowedDetector[KsConfig]):
+class KolmogorovSmirnov(ForesightDetector[KsConfig], NumericDetector[KsConfig]):
     """Memory per feature in proportion to `reference` + `window`; a check sorts the windows, once per `every` events.
 
     A window is kept as slots of the reference (see `Ranks`), so that a check needs no more than their order (see
@@ -79,7 +70,6 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
     def __init__(self, config: KsConfig, features: Sequence[str]) -> None:
         n = len(features)
         self._references = np.zeros((n, config.reference))  # in order
-        self._values = np.zeros((n, config.window))
         self._derive(config, n)
         super().__init__(config, features)
         self._root = math.sqrt(config.reference * config.window / (config.reference + config.window))
@@ -119,9 +109,6 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
         """The distance that is reached at one check of one feature with a probability of `share`."""
         return float(special.kolmogi(share)) / self._root
 
-    def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
-        return numeric_columns(block, self.features)
-
     def _learn(self, feature: int, values: Floats) -> None:
         self._references[feature] = np.sort(values)
         self._learn_again(feature)
@@ -134,14 +121,8 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
     def _place(self, values: Floats, usable: Bools) -> Slots:
         return self._ranks.slots(values)
 
-    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: Floats) -> None:
-        self._values[cells] = values
-
     def _states_of(self, excess: Ints) -> States:
-        states: States = (excess >= self._warning_at).view(np.int8)
-        states += excess >= self._drift_at
-        states += STABLE
-        return states
+        return states_of(excess >= self._warning_at, excess >= self._drift_at)
 
     def _judge(self, features: Ints) -> States:
         everything = len(features) == len(self.features)
@@ -164,9 +145,7 @@ class KolmogorovSmirnov(WindowedDetector[KsConfig]):
         excess = int(self._excess.of(self._windows[feature : feature + 1])[0])
         distance = excess / self._all
         known, seen = moments(self._references[feature]), moments(self._values[feature])
-        stable = state is State.STABLE
-        least = least_move(distance, known, seen)
-        direction, before, after = (None, known[0], seen[0]) if stable else change_of(known, seen, least)
+        direction, before, after = change_of(state, known, seen, least_move(distance, known, seen))
         return Reading(
             state,
             statistic=distance,

@@ -8,15 +8,33 @@ import sys
 from collections.abc import Sequence
 from itertools import starmap
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from detectors.base import Direction, Row
-from detectors.data.windowed import Bools, Floats, plain
+from detectors.base import Direction, Row, State
+from detectors.data.blocks import plain
+from detectors.data.windowed import Bools, Cells, Floats, Slots, WindowedConfig, WindowedDetector
 
 Moments: TypeAlias = tuple[float, float]
 """Mean and standard deviation."""
+
+W = TypeVar("W", bound=WindowedConfig)
+
+
+class NumericDetector(WindowedDetector[W]):
+    """Keeps the values of the windows, which tell how a feature has changed."""
+
+    def __init__(self, config: W, features: Sequence[str]) -> None:
+        self._values = np.zeros((len(features), config.window))
+        super().__init__(config, features)
+
+    def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
+        return numeric_columns(block, self.features)
+
+    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: Floats) -> None:
+        super()._exchange(cells, going, coming, values)
+        self._values[cells] = values
 
 
 def numeric_columns(block: Sequence[Row], features: Sequence[str]) -> tuple[Floats, Bools]:
@@ -70,9 +88,13 @@ def least_move(distance: float, before: Moments, after: Moments) -> float:
     return distance * max(before[1], after[1])
 
 
-def change_of(before: Moments, after: Moments, least: float) -> tuple[Direction | None, float, float]:
-    """What moved by more than `least`, the mean or else the deviation, and the two numbers that show it."""
+def change_of(state: State, before: Moments, after: Moments, least: float) -> tuple[Direction | None, float, float]:
+    """What moved by more than `least`, the mean or else the deviation, and the two numbers that show it. Of a feature
+    that is STABLE, nothing.
+    """
     (mean, deviation), (new_mean, new_deviation) = before, after
+    if state is State.STABLE:
+        return None, mean, new_mean
     if abs(new_mean - mean) > least:
         return ("up" if new_mean > mean else "down"), mean, new_mean
     if abs(new_deviation - deviation) > least:

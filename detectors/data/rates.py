@@ -15,7 +15,7 @@ from scipy import special
 
 from detectors.base import Reading, State
 from detectors.data.counted import CountedDetector
-from detectors.data.windowed import STABLE, Floats, Ints, States, WindowedConfig
+from detectors.data.windowed import Floats, Ints, States, WindowedConfig, states_of
 
 UNUSUAL = 1
 """The slot of values with which it is the case."""
@@ -68,10 +68,7 @@ class RateDetector(CountedDetector[R]):
 
     def _judge(self, features: Ints) -> States:
         counts, limits = self._counts[features, UNUSUAL], self._limits[features].T
-        states: States = ((counts <= limits[2]) | (counts >= limits[3])).view(np.int8)
-        states += (counts <= limits[0]) | (counts >= limits[1])
-        states += STABLE
-        return states
+        return states_of((counts <= limits[2]) | (counts >= limits[3]), (counts <= limits[0]) | (counts >= limits[1]))
 
     def _read(self, feature: int, state: State) -> Reading:
         (unusual, n), m = self._usual[feature], self.config.window

@@ -15,19 +15,9 @@ import numpy as np
 from pydantic import Field
 from scipy import special
 
-from detectors.base import Reading, Row, State
-from detectors.data.numbers import Moments, change_of, moments, numeric_columns
-from detectors.data.windowed import (
-    STABLE,
-    Bools,
-    Cells,
-    Floats,
-    Ints,
-    Slots,
-    States,
-    WindowedConfig,
-    WindowedDetector,
-)
+from detectors.base import Reading, State
+from detectors.data.numbers import Moments, NumericDetector, change_of, moments
+from detectors.data.windowed import Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
 _MEAN = math.sqrt(2.0 / math.pi)
 """Of the size of a standard normal variable."""
@@ -53,7 +43,7 @@ class _Comparison(NamedTuple):
     unit: Floats  # in which distances are told
 
 
-class Wasserstein(WindowedDetector[WassersteinConfig]):
+class Wasserstein(NumericDetector[WassersteinConfig]):
     """Memory per feature in proportion to `reference` + `window`; a check sorts the windows.
 
     `statistic` is the 1-Wasserstein distance in standard deviations of the reference (of both samples together where
@@ -75,7 +65,6 @@ class Wasserstein(WindowedDetector[WassersteinConfig]):
         self._spread = np.zeros(n)  # of the references
         self._variance = np.zeros(n)
         self._moments: list[Moments] = [(0.0, 0.0)] * n
-        self._values = np.zeros((n, config.window))
         super().__init__(config, features)
         self._root = math.sqrt(config.reference * config.window / sum(sizes))
         self._part = config.window / sum(sizes)
@@ -83,14 +72,8 @@ class Wasserstein(WindowedDetector[WassersteinConfig]):
     def _slots(self) -> int:
         return 1
 
-    def _columns(self, block: Sequence[Row]) -> tuple[Floats, Bools]:
-        return numeric_columns(block, self.features)
-
     def _place(self, values: Floats, usable: Bools) -> Slots:
         return np.broadcast_to(np.arange(len(values))[:, np.newaxis] * self._width, values.shape)
-
-    def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: Floats) -> None:
-        self._values[cells] = values
 
     def _learn(self, feature: int, values: Floats) -> None:
         mean, deviation = self._moments[feature] = moments(values)
@@ -130,10 +113,10 @@ class Wasserstein(WindowedDetector[WassersteinConfig]):
         compared = self._compare(features)
         told, moved = compared.distance / compared.unit, compared.distance > 0.0
         warning_share = self._share if self._warning_share is None else self._warning_share
-        states: States = (moved & (told >= self._critical(compared, warning_share))).view(np.int8)
-        states += moved & (told >= self._critical(compared, self._share))
-        states += STABLE
-        return states
+        return states_of(
+            moved & (told >= self._critical(compared, warning_share)),
+            moved & (told >= self._critical(compared, self._share)),
+        )
 
     def _read(self, feature: int, state: State) -> Reading:
         compared = self._compare(np.array([feature]))
@@ -141,8 +124,7 @@ class Wasserstein(WindowedDetector[WassersteinConfig]):
         beyond = self._root * (distance - usual) / deviation if deviation else 0.0
         known, seen = self._moments[feature], moments(self._values[feature])
         least = distance * float(self._scale[feature, 0]) / 2.0
-        stable = state is State.STABLE
-        direction, before, after = (None, known[0], seen[0]) if stable else change_of(known, seen, least)
+        direction, before, after = change_of(state, known, seen, least)
         return Reading(
             state,
             statistic=distance / unit,

@@ -1,0 +1,110 @@
+"""What all data detectors share: rows are taken in blocks that end with a check, wherever spans are cut."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from array import array
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from detectors.base import DataDetector, DetectorConfig, Reading, Row, Signal, Value
+
+
+class BlockConfig(DetectorConfig):
+    """Common to detectors on features."""
+
+    features: tuple[str, ...] | None = Field(
+        None, min_length=1, description="features to watch; all of its type if absent"
+    )
+    every: int = Field(100, ge=1, le=100_000, description="events between two checks")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if self.features is not None and len(set(self.features)) < len(self.features):
+            raise ValueError(f"features: got {', '.join(self.features)}; each may be named once. Remove the repetition")
+        return self
+
+
+B = TypeVar("B", bound=BlockConfig)
+
+
+class BlockDetector(DataDetector[B]):
+    """Keeps rows until the next check is due.
+
+    Subclasses make what they know of features in `reset`, which their constructor calls and which calls this one first.
+    """
+
+    at_once: ClassVar[int] = 1
+    """Rows that may be taken at once where the observed span holds several checks."""
+
+    def reset(self) -> None:
+        """Forget everything seen, as if newly made."""
+        n = len(self.features)
+        self._block: list[Row] = []  # rows that wait for a check
+        self._skip = [0] * n  # rows of the present block that came before the feature was rebased
+        self._alarms: list[Reading | None] = [None] * n  # of the last check
+
+    @abstractmethod
+    def _start(self, feature: int) -> None:
+        """Make a feature what it is before its first value."""
+
+    @abstractmethod
+    def _take(self, first: int) -> list[Signal]:
+        """Take the block, which ends with a check; `first` is the position of its first row in the observed span."""
+
+    def observe(self, rows: Sequence[Row]) -> list[Signal]:
+        """Take a span of rows; return a signal, with its feature, for every DRIFT and every entry into WARNING."""
+        block, every = self._block, self.config.every
+        if len(block) + len(rows) < every:
+            block.extend(rows)
+            return []
+        signals: list[Signal] = []
+        taken = 0
+        while (left := len(block) + len(rows) - taken) >= every:
+            upto = taken + max(every, min(left, self.at_once) // every * every) - len(block)
+            block.extend(rows[taken:upto])
+            signals += self._take(upto - len(block))
+            block.clear()
+            taken = upto
+        block.extend(rows[taken:])
+        return signals
+
+    def rebase(self, feature: str | None = None) -> None:
+        """Drop the reference of one feature, or of all, and learn it anew from the rows that follow.
+
+        Raises ValueError for a feature that is not watched.
+        """
+        if feature is not None and feature not in self.features:
+            raise ValueError(f"feature {feature!r} is not watched; this detector watches {', '.join(self.features)}")
+        for index, name in enumerate(self.features):
+            if feature in (None, name):
+                self._start(index)
+                self._skip[index] = len(self._block)
+
+    def _leave_out(self, usable: npt.NDArray[np.bool_]) -> None:
+        """Let values of the block, features by rows, that came before their feature was rebased be unusable."""
+        if any(self._skip):
+            for feature, skipped in enumerate(self._skip):
+                usable[feature, :skipped] = False
+            self._skip = [0] * len(self._skip)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Of the rows that wait for the next check, only what will be looked at is kept."""
+        kept = [{name: plain(row.get(name)) for name in self.features} for row in self._block]
+        return {**self.__dict__, "_block": kept}
+
+
+def plain(value: Any) -> Value:
+    """The value as a built-in number or text; None if it is neither."""
+    for kind in (bool, str, int, float):
+        if isinstance(value, kind):
+            return value if type(value) is kind else kind(value)
+    try:
+        number: float = array("d", (value,))[0]  # a number of another library
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number
