@@ -47,22 +47,25 @@ def measure(place: Place, config: Config, stream: Stream, rate: float, seconds: 
     """Send events at a rate to a service; what is received counts once it is warm."""
     with Worker(place, config) as worker, Receiver(place.address, config.topics.predictions) as receiver:
         worker.wait_for(worker.ready)
-        with Sender(place.address, stream, rate):
-            warm = time.time() + WARM_SECONDS
-            time.sleep(WARM_SECONDS + seconds)
-            worker.alive()
-        seen = [(sent, came) for sent, came in receiver.received() if came >= warm]
+        found = observe(place, stream, receiver, rate, seconds)
+        worker.alive()
         worker.stop()
-    return Measured(len(seen) / seconds, [1000 * (came - sent) for sent, came in seen])
+    return found
 
 
 def kafka_alone(place: Place, rate: float, seconds: float) -> Measured:
     """Send events at a rate to a topic, and receive them from there."""
     stream = place.fill([], [])
-    with Receiver(place.address, stream.events) as receiver, Sender(place.address, stream, rate):
+    with Receiver(place.address, stream.events) as receiver:
+        return observe(place, stream, receiver, rate, seconds)
+
+
+def observe(place: Place, stream: Stream, receiver: Receiver, rate: float, seconds: float) -> Measured:
+    """Send events at a rate, for as long as it takes to be warm and so many seconds more; what came in these."""
+    with Sender(place.address, stream, rate):
         warm = time.time() + WARM_SECONDS
         time.sleep(WARM_SECONDS + seconds)
-        seen = [(sent, came) for sent, came in receiver.received() if came >= warm]
+    seen = [(sent, came) for sent, came in receiver.received() if came >= warm]
     return Measured(len(seen) / seconds, [1000 * (came - sent) for sent, came in seen])
 
 

@@ -336,12 +336,9 @@ class Engine:
         state = self.state
         own = [index for index, waiting in enumerate(joined.waiting) if waiting.version == state.version]
         labels = joined.labels if len(own) == len(joined.labels) else [joined.labels[index] for index in own]
-        errors = state.judge.errors([joined.waiting[index].outputs[0] for index in own], labels)
-        skipped = len(own) - len(errors)
-        return [
-            (name, signal._replace(index=own[skipped + signal.index]))
-            for name, signal in state.monitors.observe_errors(errors)
-        ]
+        outputs = [joined.waiting[index].outputs[0] for index in own]
+        signals = state.monitors.observe_outputs(state.judge, outputs, labels)
+        return [(name, signal._replace(index=own[signal.index])) for name, signal in signals]
 
     def _on_concept_signal(self, name: str, signal: Signal, at: tuple[int, float], effects: list[Effect]) -> None:
         state, adaptation = self.state, self.state.adaptation

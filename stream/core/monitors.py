@@ -9,6 +9,7 @@ from typing import Any
 from detectors.base import ConceptDetector, DataDetector, Reading, Signal
 from detectors.registry import build_concept, build_data
 from stream.config.model import Config
+from stream.core.problem import Judge
 from stream.core.scores import Track
 from stream.records import Features, Window
 
@@ -28,12 +29,18 @@ class Monitors:
         """Show the features of a span to the data detectors; signals with the detector's name, in order of the rows."""
         return _in_order([(name, signal) for name, detector in self._data.items() for signal in detector.observe(rows)])
 
-    def observe_errors(self, errors: Sequence[float]) -> list[tuple[str, Signal]]:
+    def observe_outputs(self, judge: Judge, outputs: Sequence[Any], labels: Sequence[Any]) -> list[tuple[str, Signal]]:
         """Show the champion's errors to the concept detectors; signals with the detector's name, in order of the
-        errors.
+        outputs and at positions among them.
         """
+        errors = judge.errors(outputs, labels)
+        skipped = len(outputs) - len(errors)
         return _in_order(
-            [(name, signal) for name, detector in self._concept.items() for signal in detector.observe(errors)]
+            [
+                (name, signal._replace(index=skipped + signal.index))
+                for name, detector in self._concept.items()
+                for signal in detector.observe(errors)
+            ]
         )
 
     def reset_concept(self) -> None:

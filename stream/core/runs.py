@@ -32,12 +32,7 @@ def predict_and_learn(
     with closing(champion.prequential(rows, labels)) as predicted:
         if to_the_end:
             outputs = list(predicted)
-            errors = judge.errors(outputs, labels)
-            skipped = len(outputs) - len(errors)
-            signals = [
-                (name, signal._replace(index=skipped + signal.index))
-                for name, signal in monitors.observe_errors(errors)
-            ]
+            signals = monitors.observe_outputs(judge, outputs, labels)
         else:
             outputs, signals = _up_to_a_signal(predicted, labels, judge, monitors)
     n = len(outputs)
@@ -51,11 +46,10 @@ def _up_to_a_signal(
     predicted: Iterable[Output], labels: Sequence[Target], judge: Judge, monitors: Monitors
 ) -> tuple[list[Output], list[tuple[str, Signal]]]:
     """The outputs up to and with the first whose error makes a detector say something, and what it says."""
-    errors_of, observe = judge.errors, monitors.observe_errors
     outputs: list[Output] = []
     for output, label in zip(predicted, labels, strict=True):
         outputs.append(output)
-        signals = observe(errors_of((output,), (label,)))
+        signals = monitors.observe_outputs(judge, (output,), (label,))
         if signals:
             return outputs, [(name, signal._replace(index=len(outputs) - 1)) for name, signal in signals]
     return outputs, []

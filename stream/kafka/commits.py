@@ -12,20 +12,48 @@ from collections.abc import Collection, Iterator, Mapping
 from stream.faultpoints import passing
 from stream.kafka.client import Consumer, Partition, Position
 from stream.kafka.delivery import Delivery
+from stream.kafka.delivery.base import left
+from stream.kafka.standing import Standing
 from stream.kafka.task import Task
 from stream.telemetry import Telemetry
 
+RETRY_INTERVAL = 1.0
+"""Time between two tries to commit while the broker is away, in seconds."""
+REGROUP_INTERVAL = 0.2
+"""The same while the group changes."""
+
 
 class Commits:
-    """The commits of a worker's `tasks`, which is its own dictionary of those that are open."""
+    """The commits of a worker, `interval` seconds apart. `tasks` is its own dictionary of those that are open."""
 
-    def __init__(self, delivery: Delivery, consumer: Consumer, tasks: Mapping[int, Task], telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        consumer: Consumer,
+        broker: Standing,
+        tasks: Mapping[int, Task],
+        telemetry: Telemetry,
+        interval: float,
+    ) -> None:
         self._delivery = delivery
         self._consumer = consumer
+        self._broker = broker
         self._tasks = tasks
         self._telemetry = telemetry
+        self._interval = interval
         self._sealed: dict[int, dict[Partition, Position]] = {}  # entries handed over, not committed yet
+        self._looked_at = time.monotonic()  # the last time that it was due
         self._begun = 0.0
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next commit is due; less than none when it is."""
+        least = RETRY_INTERVAL if self._broker.trouble else REGROUP_INTERVAL if self.failed else 0.0
+        return self._looked_at + max(self._interval, least) - time.monotonic()
+
+    def looked_at(self) -> None:
+        """Whatever was due is seen to: the next commit is due an interval from now."""
+        self._looked_at = time.monotonic()
 
     @property
     def idle(self) -> bool:
@@ -57,23 +85,23 @@ class Commits:
         `Delivery.settle` does.
         """
         self._delivery.finish(timeout)
-        if left := self._left:
-            self._consumer.commit(left, timeout)
+        if positions := self._leftover:
+            self._consumer.commit(positions, timeout)
         self._settled()
 
     def make(self, timeout: float) -> None:
         """Commit all that was done, beginning with what was begun before, and wait for the outcome. Raises as `finish`
         does.
         """
-        for left, patience in self._settle_all(timeout):
-            if left:
-                self._consumer.commit(left, patience)
+        for positions, seconds in self._settle_all(timeout):
+            if positions:
+                self._consumer.commit(positions, seconds)
 
     def settle(self, timeout: float) -> Mapping[Partition, Position]:
         """The same from inside the consumer's own calls, which can't commit: positions that are left for it to commit.
         Raises as `finish` does.
         """
-        return {tp: at for left, _ in self._settle_all(timeout) for tp, at in left.items()}
+        return {tp: at for positions, _ in self._settle_all(timeout) for tp, at in positions.items()}
 
     def land(self, timeout: float) -> None:
         """Wait for the outcome of the commit that is under way; what is left of it then counts as failed. Raises as
@@ -94,26 +122,22 @@ class Commits:
         the seconds that are left.
         """
         deadline = time.monotonic() + timeout
-
-        def left() -> float:
-            return max(0.1, deadline - time.monotonic())
-
         if self.under_way:
             self._delivery.finish(timeout)
-            yield self._left, left()
+            yield self._leftover, left(deadline)
             self._settled()
         elif self._sealed:
             self._delivery.settle(self._positions(), timeout)
-            yield self._left, left()
+            yield self._leftover, left(deadline)
             self._settled()
         if not self.idle:
             self._seal()
-            self._delivery.settle(self._positions(), left())
-            yield self._left, left()
+            self._delivery.settle(self._positions(), left(deadline))
+            yield self._leftover, left(deadline)
             self._settled()
 
     @property
-    def _left(self) -> dict[Partition, Position]:
+    def _leftover(self) -> dict[Partition, Position]:
         """The positions that the delivery does not commit."""
         return {} if self._delivery.commits else self._positions()
 

@@ -30,7 +30,7 @@ from stream.faultpoints import passing
 from stream.kafka.admission import Admission
 from stream.kafka.champions import Champions
 from stream.kafka.client import Batches, Consumer, Fenced, Partition, Position, Regrouped, admin, make_consumer
-from stream.kafka.commits import Commits
+from stream.kafka.commits import RETRY_INTERVAL, Commits
 from stream.kafka.delivery import Delivery
 from stream.kafka.opening import Opener
 from stream.kafka.publisher import Publisher
@@ -53,10 +53,6 @@ CLOSE_TIMEOUT = 5.0
 PING_TIMEOUT = 3.0
 PING_INTERVAL = 5.0
 """Silence, in seconds, after which a worker with nothing to commit asks whether the broker is still there."""
-RETRY_INTERVAL = 1.0
-"""Time between two tries to commit while that fails, in seconds."""
-REGROUP_INTERVAL = 0.2
-"""The same while the group changes."""
 FLUSH_TIMEOUT = 2.0
 """Longest wait, in seconds, for the snapshots of tasks that go: whoever takes them up has less to do over then."""
 BUSY = 0.25
@@ -97,7 +93,7 @@ class Worker:
         self._broker = Standing(telemetry)
         self._backlog = False
         self._leave_by = math.inf
-        self._committed_at = self._reported_at = self._turned_at = time.monotonic()
+        self._reported_at = self._turned_at = time.monotonic()
 
     def run(self, stop: Flag, started: Callable[[], object]) -> None:
         """Work until `stop` is set; then finish what is begun, commit, snapshot and leave the group.
@@ -118,7 +114,8 @@ class Worker:
             if consumer is None:
                 return
             self._consumer = consumer
-            self._commits = Commits(delivery, consumer, self._tasks, self._telemetry)
+            interval = self._config.runtime.commit_interval
+            self._commits = Commits(delivery, consumer, self._broker, self._tasks, self._telemetry, interval)
             started()
             while not stop.is_set():
                 self._turn()
@@ -181,7 +178,7 @@ class Worker:
             self._work()
         if self._commits.under_way and (self._commits.landed or self._soon):
             self._attempt(self._commits.finish)
-        if not self._commits.under_way and (self._soon or self._due(self._committed_at, self._commit_interval)):
+        if not self._commits.under_way and (self._soon or self._commits.due_in <= 0.0):
             self._commit()
         if not self._held:
             for task in self._tasks.values():
@@ -191,7 +188,7 @@ class Worker:
         if not self._held and not self._delivery.unsettled:
             for task in self._admission.advance(self._consumer, self._unopened, BUSY):
                 self._go_live(task)
-        if self._due(self._reported_at, REPORT_INTERVAL):
+        if time.monotonic() - self._reported_at >= REPORT_INTERVAL:
             self._report()
 
     @property
@@ -246,8 +243,7 @@ class Worker:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.ended(self._consumer.at_end)
-        now, due = time.monotonic(), self._committed_at + self._commit_interval
-        until = min(now + BUSY, max(now + LEAST_BUSY, due))
+        until = time.monotonic() + min(BUSY, max(LEAST_BUSY, self._commits.due_in))
         idle = 0
         while idle < len(tasks):
             self._at = (self._at + 1) % len(tasks)
@@ -291,11 +287,6 @@ class Worker:
             for topic in resume:
                 self._consumer.resume(topic, task.partition)
 
-    @property
-    def _commit_interval(self) -> float:
-        least = RETRY_INTERVAL if self._broker.trouble else REGROUP_INTERVAL if self._commits.failed else 0.0
-        return max(self._config.runtime.commit_interval, least)
-
     def _poll_timeout(self) -> float:
         if (self._backlog or self._admission.busy) and not self._held:
             return 0.0
@@ -303,7 +294,7 @@ class Worker:
         if self._commits.under_way:
             waits.append(LOOK_INTERVAL)
         elif not self._commits.idle:
-            waits.append(self._committed_at + self._commit_interval - time.monotonic())
+            waits.append(self._commits.due_in)
         return min(max(0.001, min(waits, default=IDLE_POLL)), IDLE_POLL)
 
     # tasks
@@ -312,7 +303,7 @@ class Worker:
         """A task is open. Nothing is left to commit now, so it may be told what to serve with."""
         partition, positions = task.partition, task.positions()
         if not self._tasks:
-            self._committed_at = time.monotonic()  # there was nothing to commit before
+            self._commits.looked_at()  # there was nothing to commit before
         self._tasks[partition] = task
         self._publisher.opened(partition, task.engine.state)
         for topic in self._topics:
@@ -341,7 +332,7 @@ class Worker:
 
     def _commit(self) -> None:
         """Begin a commit or, where work is to rest or something has failed, make one."""
-        self._committed_at = time.monotonic()
+        self._commits.looked_at()
         if self._commits.idle:
             if self._broker.trouble or self._broker.silence >= PING_INTERVAL:
                 self._attempt(lambda _: self._consumer.ping(self._patience(PING_TIMEOUT)))
@@ -370,7 +361,7 @@ class Worker:
 
     def _save(self, task: Task) -> None:
         """Save a task of which everything is committed."""
-        if not task.sequence:  # what it was told before its first record is yet to be written down: see `Task.entry`
+        if not task.sequence:  # what it was told before its first record is yet to be written down
             return
         try:
             journal = self._opener.journal_end(task.partition)
@@ -417,6 +408,3 @@ class Worker:
     def _in_trouble(self, error: BrokerError) -> None:
         self._broker.lost(error)
         self._delivery.distrust(error)
-
-    def _due(self, since: float, interval: float) -> bool:
-        return time.monotonic() - since >= interval

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,31 +11,6 @@ import pytest
 from stream.embedded import EmbeddedKafka, EmbeddedValkey
 from tests.integration.support.outside import Outside, opened
 from tests.integration.support.stage import Stage, merged
-
-BREAKING = {Path(__file__).parent, Path(__file__).parents[1] / "integration" / "clients"}
-"""Folders whose tests break connections."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A socket of a broken connection may also be collected in mid-test; see `pytest_runtest_logfinish`."""
-    quiet = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
-    for item in items:
-        if not BREAKING.isdisjoint(item.path.parents):
-            item.add_marker(quiet)
-
-
-def pytest_runtest_logfinish() -> None:
-    """kafka-python leaves the sockets of connections that broke to the garbage collector, which warns of each.
-
-    They are collected here, after the test, when its captured log no longer holds on to them. What was there before
-    these tests is left out of the search, which would take a while.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-    if not gc.get_freeze_count():
-        gc.freeze()
-
 
 IMPATIENT = {
     "group.min.session.timeout.ms": "1000",

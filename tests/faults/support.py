@@ -50,6 +50,13 @@ def fill(stage: Stage, first: int, end: int, *, partitions: int = 1, delay: floa
     )
 
 
+def undisturbed(stage: Stage, n: int) -> Outcome:
+    """What comes of `n` events when nothing goes wrong."""
+    fill(stage, 0, n)
+    finish(stage, n)
+    return outcome(stage)
+
+
 def outcome(stage: Stage, partitions: int = 1) -> Outcome:
     """What came out, without what depends on the clock and on the names of topics."""
     seen = stage.read("predictions", at_least=stage.committed("events"))

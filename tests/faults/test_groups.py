@@ -15,7 +15,7 @@ from stream.core.engine import Engine, Taken
 from stream.embedded import EmbeddedValkey
 from stream.records import Span
 from tests.faults.conftest import MakeStage
-from tests.faults.support import Outcome, another, assert_same, fill, finish, outcome, wait_committed
+from tests.faults.support import Outcome, another, assert_same, fill, finish, outcome, undisturbed, wait_committed
 from tests.integration.support.running import Forked, InThread
 from tests.integration.support.stage import Stage, event, label, merged
 from tests.integration.support.waiting import until
@@ -37,11 +37,7 @@ def brisk(make_stage: MakeStage) -> Stage:
 
 @pytest.fixture(scope="module")
 def uninterrupted(make_stage: MakeStage) -> Outcome:
-    """Of 1500 events."""
-    stage = make_stage(BRISK)
-    fill(stage, 0, 1500)
-    finish(stage, 1500)
-    return outcome(stage)
+    return undisturbed(make_stage(BRISK), 1500)
 
 
 def predicted(worker: Forked) -> float:
@@ -141,7 +137,7 @@ def test_a_transaction_that_outlives_its_time_is_done_over(brisk: Stage, uninter
         # All is predicted and at the broker, in a transaction that is open.
         until(lambda: 0 < 1500 - stage.committed("events") == waiting() and predicted(worker) == 1500, 30.0)
         with worker.frozen():
-            time.sleep(6.2)  # the broker's patience, and its next look at the clock
+            until(lambda: waiting() == 0, 30.0)  # the broker has lost its patience
             done = stage.committed("events")
         worker.wait_said("fenced")
         wait_committed(stage, 1500, worker)

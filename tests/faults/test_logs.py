@@ -14,7 +14,16 @@ from kafka.structs import TopicPartition
 from stream.embedded import EmbeddedKafka
 from stream.kafka.client import admin
 from tests.faults.conftest import MakeStage
-from tests.faults.support import Outcome, assert_same, fill, finish, newest_snapshot, outcome, wait_committed
+from tests.faults.support import (
+    Outcome,
+    assert_same,
+    fill,
+    finish,
+    newest_snapshot,
+    outcome,
+    undisturbed,
+    wait_committed,
+)
 from tests.faults.test_worker_faults import alerts_refused, produce_a_flip, state_of_kafka
 from tests.integration.support.running import Forked
 from tests.integration.support.stage import Stage, event, merged
@@ -29,11 +38,7 @@ ADAPTING = {
 
 @pytest.fixture(scope="module")
 def uninterrupted(make_stage: MakeStage) -> Outcome:
-    """Of 3000 events."""
-    stage = make_stage(ADAPTING)
-    fill(stage, 0, 3000)
-    finish(stage, 3000)
-    return outcome(stage)
+    return undisturbed(make_stage(ADAPTING), 3000)
 
 
 def flood(stage: Stage, numbers: Iterable[int]) -> None:

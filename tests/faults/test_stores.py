@@ -13,7 +13,16 @@ import redis
 from stream.embedded import EmbeddedValkey
 from stream.stores.opening import open_store
 from tests.faults.conftest import QUIET, MakeStage
-from tests.faults.support import Outcome, assert_same, fill, finish, newest_snapshot, outcome, wait_committed
+from tests.faults.support import (
+    Outcome,
+    assert_same,
+    fill,
+    finish,
+    newest_snapshot,
+    outcome,
+    undisturbed,
+    wait_committed,
+)
 from tests.integration.store.conftest import hanging
 from tests.integration.support.outside import Outside
 from tests.integration.support.running import Forked
@@ -38,11 +47,7 @@ def stage(outside: Outside, own_valkey: EmbeddedValkey, tmp_path: Path) -> Itera
 
 @pytest.fixture(scope="module")
 def uninterrupted(make_stage: MakeStage) -> Outcome:
-    """Of 900 events."""
-    stage = make_stage(ADAPTING)
-    fill(stage, 0, 900)
-    finish(stage, 900)
-    return outcome(stage)
+    return undisturbed(make_stage(ADAPTING), 900)
 
 
 @contextmanager

@@ -9,10 +9,6 @@ from pathlib import Path
 import pytest
 
 from stream.embedded import EmbeddedKafka
-from tests.faults.conftest import (  # noqa: F401 - hooks, for these tests too
-    pytest_collection_modifyitems,
-    pytest_runtest_logfinish,
-)
 from tests.integration.clients.certificates import Certificates
 from tests.integration.clients.world import World
 from tests.integration.support.outside import Outside, opened

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +21,12 @@ from detectors.data.psi import Psi, PsiConfig
 REFERENCE, WINDOW = 200, 100
 
 
-def psi(**options: float) -> Psi:
-    return Psi(PsiConfig(reference=REFERENCE, window=WINDOW, every=20, **options), ["x"])  # type: ignore[arg-type]
+def psi(**options: Any) -> Psi:
+    return Psi(PsiConfig(reference=REFERENCE, window=WINDOW, every=20, **options), ["x"])
 
 
-def jensen_shannon(**options: float) -> JensenShannon:
-    config = JensenShannonConfig(reference=REFERENCE, window=WINDOW, every=20, **options)  # type: ignore[arg-type]
+def jensen_shannon(**options: Any) -> JensenShannon:
+    config = JensenShannonConfig(reference=REFERENCE, window=WINDOW, every=20, **options)
     return JensenShannon(config, ["x"])
 
 

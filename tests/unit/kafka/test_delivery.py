@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import pytest
 
@@ -186,7 +186,10 @@ def test_outputs_of_a_partition_that_went_are_in_no_later_transaction(broker: Br
     assert [record for records in broker.committed for record in records] == ["mine", "mine too"]
 
 
-def test_at_least_once_outputs_do_not_wait_for_a_commit_that_is_under_way(broker: Broker) -> None:
+def sent_beside_a_commit(broker: Broker) -> list[str]:
+    """What the broker has of `a`, which is being committed, and of `b`, which was sent after that was begun; then the
+    commit comes to its end.
+    """
     delivery = at_least_once(broker)
     delivery.send(0, out("a"))
     broker.answers.clear()
@@ -196,26 +199,20 @@ def test_at_least_once_outputs_do_not_wait_for_a_commit_that_is_under_way(broker
     broker.answers.set()
     delivery.finish(10.0)
     delivery.committed()
+    assert delivery.unsettled  # until positions after "b" are committed
+    return seen
 
-    assert seen == ["a", "b"]
+
+def test_at_least_once_outputs_do_not_wait_for_a_commit_that_is_under_way(broker: Broker) -> None:
+    assert sent_beside_a_commit(broker) == ["a", "b"]
     assert broker.sent == ["a", "b"]
     assert broker.positions == [AT]
-    assert delivery.unsettled  # until positions after "b" are committed
 
 
 def test_at_least_once_outputs_wait_when_a_commit_takes_long_so_that_it_comes_to_an_end(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.kafka.delivery.HOLD_AFTER", 0.0)
-    delivery: Any = at_least_once(broker)
-    delivery.send(0, out("a"))
-    broker.answers.clear()
-    delivery.begin(AT, 10.0)
-    delivery.send(0, out("b"))
-    seen = list(broker.sent)
-    broker.answers.set()
-    delivery.finish(10.0)
-    delivery.committed()
+    monkeypatch.setattr("stream.kafka.delivery.at_least_once.HOLD_AFTER", 0.0)
 
-    assert seen == ["a"]
+    assert sent_beside_a_commit(broker) == ["a"]
     assert broker.sent == ["a", "b"]
