@@ -10,9 +10,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 LARGEST_ERROR = 1e100
 """Larger errors are refused: their squares and sums would leave the range of a float and spoil what is remembered."""
@@ -37,6 +37,11 @@ class State(IntEnum):
     DRIFT = 3
 
 
+Profile: TypeAlias = Mapping[str, float]
+"""What values are like, for a person to read: quantiles by name (p05, p25, p50, p75, p95), or shares of the most
+frequent categories."""
+
+
 class Reading(NamedTuple):
     """What a detector knows after a value.
 
@@ -44,6 +49,10 @@ class Reading(NamedTuple):
     and of the recent one, and never contradict `direction`: means (shares for a category, which `detail` names), or
     standard deviations where the direction is wider or narrower. `reference_n` and `current_n` count the values in
     each. A field is None where the method has no such thing or has not compared yet.
+
+    Of a change also: `effect`, its size in a unit that does not depend on how many values were compared (see the
+    detector); `changed_n`, how many values there are since the moment at which it most probably began, the newest
+    included; `known` and `seen`, what the values of the reference and those of the current window were like.
     """
 
     state: State
@@ -56,22 +65,75 @@ class Reading(NamedTuple):
     reference_n: int = 0
     current_n: int = 0
     detail: str | None = None
+    effect: float | None = None
+    changed_n: int | None = None
+    known: Profile | None = None
+    seen: Profile | None = None
 
 
 class Signal(NamedTuple):
-    """A reading worth acting on, and the position in the observed span at which it arose."""
+    """A reading worth acting on, and the position in the observed span at which it arose.
+
+    `segment` is the part of the stream it is about, where a detector watches parts apart.
+    """
 
     index: int  # type: ignore[assignment]  # a tuple's own `index` has no use here
     reading: Reading
     feature: str | None = None
+    segment: str | None = None
+
+
+class Share(NamedTuple):
+    """What a detector gets of a false-alarm budget, for each stream of values it watches.
+
+    `run_length` values pass on average before a false alarm, counted over the first `horizon` of them: a detector that
+    learns a reference may have more false alarms at first than in the long run.
+    """
+
+    run_length: float
+    horizon: float = math.inf
 
 
 class DetectorConfig(BaseModel):
-    """Common to all detectors: unknown fields are refused, values never change after construction."""
+    """Common to all detectors: unknown fields are refused, values never change after construction.
+
+    `knobs` are the fields that say how easily it alarms. Where the user sets none of them, a share of a budget can.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    knobs: ClassVar[tuple[str, ...]] = ("run_length",)
 
     kind: str
+    name: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="name in alerts and metrics; its kind if absent. Two detectors of one kind need names",
+    )
+    run_length: float | None = Field(
+        None, ge=10, le=1e12, description="values that pass on average before a false alarm; absent: as the rest says"
+    )
+
+    @property
+    def called(self) -> str:
+        """Its name in alerts and metrics."""
+        return self.name or self.kind
+
+    @property
+    def set_by_hand(self) -> bool:
+        """Whether the user has said how easily it alarms. A default that was written out does not count."""
+        return any(getattr(self, knob) != type(self).model_fields[knob].default for knob in self.knobs)
+
+    def with_share(self, share: Share) -> Self:
+        """The same, calibrated to a share of a budget.
+
+        Raises pydantic's ValidationError where no such share can be kept.
+        """
+        given = {name: value for name, value in self if name not in self.knobs}
+        return type(self).model_validate({**given, **self._of_share(share)})
+
+    def _of_share(self, share: Share) -> dict[str, float]:
+        """The fields that a share sets."""
+        return {"run_length": share.run_length}
 
 
 C = TypeVar("C", bound=DetectorConfig)

@@ -30,10 +30,10 @@ class KsConfig(WindowedConfig):
     """Detects any change of the distribution of numeric features. The effect is the KS distance, from 0 to 1."""
 
     kind: Literal["ks"] = "ks"
-    run_length: int | None = Field(
+    run_length: float | None = Field(
         None,
-        ge=1000,
-        le=1_000_000_000,
+        ge=1e3,
+        le=1e9,
         description="values of a feature that pass on average before a false alarm, if they are independent; "
         "instead of alpha",
     )
@@ -45,13 +45,13 @@ class KsConfig(WindowedConfig):
             return self
         if self.alpha != type(self).model_fields["alpha"].default:
             raise ValueError(
-                f"alpha: got {self.alpha:g} along with run_length={self.run_length}; expected one of the two, as each "
-                "sets the threshold. Remove the other"
+                f"alpha: got {self.alpha:g} along with run_length={self.run_length:,.0f}; expected one of the two, as "
+                "each sets the threshold. Remove the other"
             )
         if self.warning_alpha is not None:
             raise ValueError(
-                f"warning_alpha: got {self.warning_alpha:g} along with run_length={self.run_length}; expected it only "
-                "along with alpha. Remove it, or give alpha instead of run_length"
+                f"warning_alpha: got {self.warning_alpha:g} along with run_length={self.run_length:,.0f}; expected it "
+                "only along with alpha. Remove it, or give alpha instead of run_length"
             )
         return self
 

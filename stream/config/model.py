@@ -332,10 +332,10 @@ class Config(Section):
     @field_validator("detectors")
     @classmethod
     def _no_detector_twice(cls, value: DetectorsConfig) -> DetectorsConfig:
-        kinds = [d.kind for d in (*value.concept, *value.data)]
-        twice = sorted({k for k in kinds if kinds.count(k) > 1})
+        names = [detector.called for detector in (*value.concept, *value.data)]
+        twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"detector {twice[0]!r} is listed twice; keep one of them")
+            raise ValueError(f"detector {twice[0]!r} is listed twice; keep one of them, or give them names (`name`)")
         return value
 
     @model_validator(mode="after")

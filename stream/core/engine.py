@@ -256,7 +256,8 @@ class Engine:
         state.next_offset = events[-1].offset + 1
         self._count("events", "predicted", len(events))
         seen = 0
-        for name, signal in state.monitors.observe_rows([event.features for event in events]):
+        rows, times = [event.features for event in events], [entry.timestamp for entry in waiting]
+        for name, signal in state.monitors.observe_rows(rows, times):
             if signal.reading.state is State.DRIFT:
                 index = signal.index
                 self._note_events(events[seen : index + 1])
@@ -336,8 +337,9 @@ class Engine:
         state = self.state
         own = [index for index, waiting in enumerate(joined.waiting) if waiting.version == state.version]
         labels = joined.labels if len(own) == len(joined.labels) else [joined.labels[index] for index in own]
-        outputs = [joined.waiting[index].outputs[0] for index in own]
-        signals = state.monitors.observe_outputs(state.judge, outputs, labels)
+        waiting = [joined.waiting[index] for index in own]
+        outputs = [entry.outputs[0] for entry in waiting]
+        signals = state.monitors.observe_outputs(state.judge, outputs, waiting, labels)
         return [(name, signal._replace(index=own[signal.index])) for name, signal in signals]
 
     def _on_concept_signal(self, name: str, signal: Signal, at: tuple[int, float], effects: list[Effect]) -> None:

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from detectors.base import ConceptDetector, DataDetector, Reading, Signal
-from detectors.registry import build_concept, build_data
+from detectors.base import Reading, Signal
+from detectors.watch import ErrorWatch, FeatureWatch, watch_errors, watch_features
 from stream.config.model import Config
+from stream.core.pending import Waiting
 from stream.core.problem import Judge
 from stream.core.scores import Track
 from stream.records import Features, Window
@@ -18,42 +19,48 @@ class Monitors:
     """Concept detectors on the champion's errors and data detectors on the features of one task."""
 
     def __init__(self, config: Config) -> None:
-        self._concept: dict[str, ConceptDetector[Any]] = {c.kind: build_concept(c) for c in config.detectors.concept}
-        self._data: dict[str, DataDetector[Any]] = {}
+        self._concept: dict[str, ErrorWatch] = {c.called: watch_errors(c) for c in config.detectors.concept}
+        self._data: dict[str, FeatureWatch] = {}
         for c in config.detectors.data:
-            detector = build_data(c, config.events.numeric, config.events.categorical)
-            if detector is not None:
-                self._data[c.kind] = detector
+            watch = watch_features(c, config.events.numeric, config.events.categorical)
+            if watch is not None:
+                self._data[c.called] = watch
 
-    def observe_rows(self, rows: Sequence[Features]) -> list[tuple[str, Signal]]:
-        """Show the features of a span to the data detectors; signals with the detector's name, in order of the rows."""
-        return _in_order([(name, signal) for name, detector in self._data.items() for signal in detector.observe(rows)])
+    def observe_rows(self, rows: Sequence[Features], times: Sequence[float]) -> list[tuple[str, Signal]]:
+        """Show the features of a span, and its times, to the data detectors; signals with the detector's name, in order
+        of the rows.
+        """
+        return _in_order(
+            [(name, signal) for name, watch in self._data.items() for signal in watch.observe(rows, times)]
+        )
 
-    def observe_outputs(self, judge: Judge, outputs: Sequence[Any], labels: Sequence[Any]) -> list[tuple[str, Signal]]:
-        """Show the champion's errors to the concept detectors; signals with the detector's name, in order of the
-        outputs and at positions among them.
+    def observe_outputs(
+        self, judge: Judge, outputs: Sequence[Any], waiting: Sequence[Waiting], labels: Sequence[Any]
+    ) -> list[tuple[str, Signal]]:
+        """Show the champion's errors, on events that waited, to the concept detectors; signals with the detector's
+        name, in order of the outputs and at positions among them.
         """
         errors = judge.errors(outputs, labels)
         skipped = len(outputs) - len(errors)
+        rows = [one.features for one in waiting[skipped:]]
+        times = [one.timestamp for one in waiting[skipped:]]
         return _in_order(
             [
                 (name, signal._replace(index=skipped + signal.index))
-                for name, detector in self._concept.items()
-                for signal in detector.observe(errors)
+                for name, watch in self._concept.items()
+                for signal in watch.observe(errors, rows, times)
             ]
         )
 
     def reset_concept(self) -> None:
         """Forget the errors seen: another champion makes others."""
-        for detector in self._concept.values():
-            detector.reset()
+        for watch in self._concept.values():
+            watch.reset()
 
     def readings(self) -> dict[tuple[str, str], Reading]:
         """The newest reading by (detector, feature); the feature of a concept detector is empty."""
-        readings = {(name, ""): detector.reading for name, detector in self._concept.items()}
-        for name, detector in self._data.items():
-            readings |= {(name, feature): reading for feature, reading in detector.readings().items()}
-        return readings
+        watches: dict[str, ErrorWatch | FeatureWatch] = {**self._concept, **self._data}
+        return {(name, what): reading for name, watch in watches.items() for what, reading in watch.readings().items()}
 
 
 class Cooldown:

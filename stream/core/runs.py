@@ -11,7 +11,6 @@ from learners.base import Learner, Output
 from stream.core.monitors import Monitors
 from stream.core.pending import Joined
 from stream.core.problem import Judge
-from stream.records import Target
 
 
 def predict_and_learn(
@@ -32,9 +31,9 @@ def predict_and_learn(
     with closing(champion.prequential(rows, labels)) as predicted:
         if to_the_end:
             outputs = list(predicted)
-            signals = monitors.observe_outputs(judge, outputs, labels)
+            signals = monitors.observe_outputs(judge, outputs, joined.waiting, labels)
         else:
-            outputs, signals = _up_to_a_signal(predicted, labels, judge, monitors)
+            outputs, signals = _up_to_a_signal(predicted, joined, judge, monitors)
     n = len(outputs)
     others = [learner.prequential(rows[:n], labels[:n]) for _, learner in baselines]
     for waiting, made in zip(joined.waiting[:n], zip(outputs, *others, strict=True), strict=True):
@@ -43,13 +42,13 @@ def predict_and_learn(
 
 
 def _up_to_a_signal(
-    predicted: Iterable[Output], labels: Sequence[Target], judge: Judge, monitors: Monitors
+    predicted: Iterable[Output], joined: Joined, judge: Judge, monitors: Monitors
 ) -> tuple[list[Output], list[tuple[str, Signal]]]:
     """The outputs up to and with the first whose error makes a detector say something, and what it says."""
     outputs: list[Output] = []
-    for output, label in zip(predicted, labels, strict=True):
+    for output, waiting, label in zip(predicted, joined.waiting, joined.labels, strict=True):
         outputs.append(output)
-        signals = monitors.observe_outputs(judge, (output,), (label,))
+        signals = monitors.observe_outputs(judge, (output,), (waiting,), (label,))
         if signals:
             return outputs, [(name, signal._replace(index=len(outputs) - 1)) for name, signal in signals]
     return outputs, []

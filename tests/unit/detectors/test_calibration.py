@@ -153,8 +153,8 @@ def test_an_effect_too_small_is_no_alarm_whatever_the_run_length() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"alpha": 0.001}, ("alpha: got 0.001", "run_length=1000000", "one of the two", "Remove")),
-        ({"warning_alpha": 0.01}, ("warning_alpha: got 0.01", "run_length=1000000", "Remove")),
+        ({"alpha": 0.001}, ("alpha: got 0.001", "run_length=1,000,000", "one of the two", "Remove")),
+        ({"warning_alpha": 0.01}, ("warning_alpha: got 0.01", "run_length=1,000,000", "Remove")),
         ({"run_length": 999}, ("run_length", "greater than or equal to 1000")),
         ({"run_length": 2_000_000_000}, ("run_length", "less than or equal to 1000000000")),
     ],
