@@ -70,7 +70,7 @@ def _redis(config: Config) -> Iterator[Finding]:
 
 
 def _snapshots(config: Config) -> Iterator[Finding]:
-    """A worker would make the directory: where it belongs on a volume, that may be why nobody misses the volume."""
+    """What a worker will refuse at its start, found before it."""
     if config.runtime.snapshot_directory is None:
         return
     directory = Path(config.runtime.snapshot_directory).absolute()

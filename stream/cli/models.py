@@ -210,4 +210,5 @@ _SHOWN_AS: Final[dict[str, Callable[[Any], str]]] = {
     "scores": _scores,
     "labels": _labels,
     "champion": lambda serves: "yes" if serves else "no",
+    "parent": lambda version: str(version or _NONE),
 }

@@ -127,13 +127,14 @@ class FileSnapshots:
     def _try_to_write(self) -> None:
         probe = self._root / f".probe.{os.getpid()}"
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(exist_ok=True)  # not its parents: what is missing there may be a volume
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
             raise ConfigError(
                 f"runtime.snapshot_directory: nothing can be written to {self._root} ({error.strerror}).",
-                "Name a directory that this user may write to, or remove the field to keep snapshots in Redis.",
+                "Name a directory that is there and that this user may write to, mount the volume it belongs to, or "
+                "remove the field to keep snapshots in Redis.",
             ) from error
 
     def _create(self, task: str, number: int) -> None:

@@ -223,10 +223,17 @@ def test_a_directory_that_cannot_be_written_to_is_told_at_the_start(tmp_path: Pa
         open_snapshots(config)
 
 
-def test_a_directory_that_is_named_is_used_and_made(tmp_path: Path) -> None:
-    config = small_config({"runtime": {"snapshot_directory": str(tmp_path / "new")}})
-    assert open_snapshots(config).where == str(tmp_path / "new" / "test")
-    assert list((tmp_path / "new" / "test").iterdir()) == []
+def test_a_directory_that_is_named_is_used(tmp_path: Path) -> None:
+    config = small_config({"runtime": {"snapshot_directory": str(tmp_path)}})
+    assert open_snapshots(config).where == str(tmp_path / "test")
+    assert list((tmp_path / "test").iterdir()) == []
+
+
+def test_a_directory_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    config = small_config({"runtime": {"snapshot_directory": str(tmp_path / "volume")}})
+    with pytest.raises(ConfigError, match=r"nothing can be written to .*No such file.*\n.*mount the volume"):
+        open_snapshots(config)
+    assert not (tmp_path / "volume").exists()
 
 
 def test_the_archive_is_as_large_as_configured(tmp_path: Path) -> None:
