@@ -4,6 +4,7 @@ on.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -19,17 +20,30 @@ from stream.telemetry import OUTCOMES, Telemetry, Topic
 
 log = structlog.get_logger()
 
+QUIET = 10.0
+"""Seconds between two log lines about dead letters with the same reason."""
+
 
 class Publisher:
     """Sends predictions, alerts and dead letters on their way."""
 
-    def __init__(self, sink: KafkaSink, delivery: Delivery, telemetry: Telemetry, events: str) -> None:
+    def __init__(
+        self,
+        sink: KafkaSink,
+        delivery: Delivery,
+        telemetry: Telemetry,
+        events: str,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`events` is the name of the events topic."""
         self._events = events
         self._sink = sink
         self._delivery = delivery
         self._telemetry = telemetry
+        self._timer = timer
         self._counted: dict[int, Counter[tuple[str, str]]] = {}
+        self._told_at: dict[str, float] = {}  # by reason, of which there are few
+        self._untold: Counter[str] = Counter()
 
     def publish(self, partition: int, effects: Iterable[Effect]) -> list[Promote]:
         """Send the outputs of a task; return the promotions asked for, which are not outputs."""
@@ -47,7 +61,7 @@ class Publisher:
             elif isinstance(effect, Rejected):
                 outgoing.append(self._sink.dead_letter(effect))
                 self._telemetry.add_dead_letters(effect.reason, 1)
-                log.warning("dead_letter", reason=effect.reason, message=effect.message)
+                self._tell_of(effect)
             else:
                 promotions.append(effect)
         if outgoing:
@@ -55,6 +69,28 @@ class Publisher:
         if latencies:
             self._telemetry.observe_latency(latencies)
         return promotions
+
+    def _tell_of(self, rejected: Rejected) -> None:
+        """Log a dead letter, unless one with its reason was told of a moment ago: a topic of nothing else would flood
+        the log. How many there were meanwhile is told with the next, or when the worker reports.
+        """
+        now, reason = self._timer(), rejected.reason
+        if reason in self._told_at and now - self._told_at[reason] < QUIET:
+            self._untold[reason] += 1
+            return
+        self._told_at[reason] = now
+        log.warning("dead_letter", reason=reason, message=rejected.message, **self._meanwhile(reason))
+
+    def _meanwhile(self, reason: str) -> dict[str, int]:
+        more = self._untold.pop(reason, 0)
+        return {"more": more} if more else {}
+
+    def tell_the_rest(self) -> None:
+        """Log how many dead letters there were that no line was about, by reason."""
+        now = self._timer()
+        for reason in [reason for reason in self._untold if now - self._told_at[reason] >= QUIET]:
+            self._told_at[reason] = now
+            log.warning("dead_letters", reason=reason, **self._meanwhile(reason))
 
     def account(self, partition: int, state: TaskState) -> None:
         """Bring the counters up to what the task has counted."""

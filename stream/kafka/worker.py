@@ -404,6 +404,7 @@ class Worker:
         self._reported_at = time.monotonic()
         for task in self._tasks.values():
             self._publisher.report(task, self._consumer.end)
+        self._publisher.tell_the_rest()
 
     def _in_trouble(self, error: BrokerError) -> None:
         self._broker.lost(error)
