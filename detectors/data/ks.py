@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
 from scipy import special
 
 from detectors.base import Reading, State
@@ -30,30 +29,6 @@ class KsConfig(WindowedConfig):
     """Detects any change of the distribution of numeric features. The effect is the KS distance, from 0 to 1."""
 
     kind: Literal["ks"] = "ks"
-    run_length: float | None = Field(
-        None,
-        ge=1e3,
-        le=1e9,
-        description="values of a feature that pass on average before a false alarm, if they are independent; "
-        "instead of alpha",
-    )
-
-    @model_validator(mode="after")
-    def _names_one(self) -> Self:
-        """An alpha that equals its default counts as left out, as in a configuration that was written out."""
-        if self.run_length is None:
-            return self
-        if self.alpha != type(self).model_fields["alpha"].default:
-            raise ValueError(
-                f"alpha: got {self.alpha:g} along with run_length={self.run_length:,.0f}; expected one of the two, as "
-                "each sets the threshold. Remove the other"
-            )
-        if self.warning_alpha is not None:
-            raise ValueError(
-                f"warning_alpha: got {self.warning_alpha:g} along with run_length={self.run_length:,.0f}; expected it "
-                "only along with alpha. Remove it, or give alpha instead of run_length"
-            )
-        return self
 
 
 class KolmogorovSmirnov(ForesightDetector[KsConfig], NumericDetector[KsConfig]):
@@ -103,7 +78,8 @@ class KolmogorovSmirnov(ForesightDetector[KsConfig], NumericDetector[KsConfig]):
         config = self.config
         if config.run_length is None:
             return self._unlikely(self._share)
-        return threshold(config.reference, config.window, config.every, config.run_length)
+        sizes = config.reference, config.window, config.every
+        return threshold(*sizes, config.run_length, horizon=config.counted_over)
 
     def _unlikely(self, share: float) -> float:
         """The distance that is reached at one check of one feature with a probability of `share`."""

@@ -6,6 +6,7 @@ come and go, when the reference is complete and when a feature is judged is sett
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, TypeVar
@@ -14,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from detectors.base import Reading, Row, Signal, State
+from detectors.base import Reading, Row, Share, Signal, State
+from detectors.calibration.renewal import LONGEST, SHORTEST, safe_chance
 from detectors.data.blocks import BlockConfig, BlockDetector
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -31,7 +33,12 @@ WARMUP, STABLE, WARNING, DRIFT = map(int, State)
 
 
 class WindowedConfig(BlockConfig):
-    """Common to detectors that compare a sliding window of a feature with a reference window taken before it."""
+    """Common to detectors that compare a sliding window of a feature with a reference window taken before it.
+
+    How easily it alarms is said by `alpha`, of one check, or by `run_length`, of values that are independent.
+    """
+
+    knobs: ClassVar[tuple[str, ...]] = ("run_length", "horizon", "alpha", "warning_alpha")
 
     reference: int = Field(1000, ge=100, le=100_000, description="values of a feature that make up its reference")
     window: int = Field(500, ge=30, le=100_000, description="newest values of a feature, compared with the reference")
@@ -40,6 +47,19 @@ class WindowedConfig(BlockConfig):
     )
     warning_alpha: float | None = Field(
         None, gt=0, lt=1, description="the same for a warning, larger than alpha; no warnings if absent"
+    )
+    run_length: float | None = Field(
+        None,
+        ge=SHORTEST,
+        le=LONGEST,
+        description="values of a feature that pass on average before a false alarm, if they are independent; instead "
+        "of alpha",
+    )
+    horizon: float | None = Field(
+        None,
+        gt=0,
+        description="values of a feature over which the alarms of run_length are counted, from its first reference on; "
+        "in the long run if absent",
     )
     min_effect: float = Field(
         0.1, ge=0, lt=1, description="smallest change worth an alarm: the share of events that would have to be moved"
@@ -58,6 +78,37 @@ class WindowedConfig(BlockConfig):
                 "between two checks. Lower every or raise window"
             )
         return self
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        """An alpha that equals its default counts as left out, as in a configuration that was written out."""
+        if self.run_length is None:
+            if self.horizon is not None:
+                raise ValueError(
+                    f"horizon: got {self.horizon:,.0f} without run_length, whose alarms it counts. Give run_length, or "
+                    "remove horizon"
+                )
+            return self
+        if self.alpha != type(self).model_fields["alpha"].default:
+            raise ValueError(
+                f"alpha: got {self.alpha:g} along with run_length={self.run_length:,.0f}; expected one of the two, as "
+                "each sets the threshold. Remove the other"
+            )
+        if self.warning_alpha is not None:
+            raise ValueError(
+                f"warning_alpha: got {self.warning_alpha:g} along with run_length={self.run_length:,.0f}; expected it "
+                "only along with alpha. Remove it, or give alpha instead of run_length"
+            )
+        return self
+
+    def _of_share(self, share: Share) -> dict[str, float]:
+        counted = {} if share.horizon == math.inf else {"horizon": share.horizon}
+        return {**super()._of_share(share), **counted}
+
+    @property
+    def counted_over(self) -> float:
+        """The horizon; infinite for the long run."""
+        return math.inf if self.horizon is None else self.horizon
 
 
 class Batch(NamedTuple):
@@ -92,10 +143,17 @@ class WindowedDetector(BlockDetector[W]):
 
     def __init__(self, config: W, features: Sequence[str]) -> None:
         super().__init__(config, features)
-        self._share = config.alpha / len(self.features)
+        self._share = self._chance()
         self._warning_share = None if config.warning_alpha is None else config.warning_alpha / len(self.features)
         self._width = self._slots() + 1
         self.reset()
+
+    def _chance(self) -> float:
+        """The chance of a false alarm at one check of one feature that is no more than the configuration names."""
+        config = self.config
+        if config.run_length is None:
+            return config.alpha / len(self.features)
+        return safe_chance(config.window, config.every, config.run_length)
 
     @abstractmethod
     def _slots(self) -> int:
