@@ -74,13 +74,16 @@ class Reading(NamedTuple):
 class Signal(NamedTuple):
     """A reading worth acting on, and the position in the observed span at which it arose.
 
-    `segment` is the part of the stream it is about, where a detector watches parts apart.
+    `segment` is the part of the stream it is about, where a detector watches parts apart, as in "country=US".
+    `run_length` says how many values pass on average before a false alarm like it, where the owner of the detector
+    knows.
     """
 
     index: int  # type: ignore[assignment]  # a tuple's own `index` has no use here
     reading: Reading
     feature: str | None = None
     segment: str | None = None
+    run_length: float | None = None
 
 
 class Share(NamedTuple):
@@ -92,6 +95,23 @@ class Share(NamedTuple):
 
     run_length: float
     horizon: float = math.inf
+
+
+class SegmentsConfig(BaseModel):
+    """Watches parts of the stream apart, one for each value of a categorical feature, so that a change in one of them
+    does not drown in the others.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: str = Field(min_length=1, description="categorical feature whose values are the segments")
+    most: int = Field(
+        20,
+        ge=1,
+        le=1000,
+        description="values that get a segment each, the first that come; all later ones share one, and missing values "
+        "have their own. Memory grows with it",
+    )
 
 
 class DetectorConfig(BaseModel):
@@ -111,6 +131,9 @@ class DetectorConfig(BaseModel):
     )
     run_length: float | None = Field(
         None, ge=10, le=1e12, description="values that pass on average before a false alarm; absent: as the rest says"
+    )
+    segments: SegmentsConfig | None = Field(
+        None, description="watch parts of the stream apart, by the values of a feature; absent: all of it together"
     )
 
     @property

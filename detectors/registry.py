@@ -86,11 +86,10 @@ def build_concept(config: ConceptConfig) -> ConceptDetector[Any]:
     return CONCEPT[config.kind](config)
 
 
-def build_data(config: DataConfig, numeric: Sequence[str], categorical: Sequence[str]) -> DataDetector[Any] | None:
-    """A new data detector on the features its configuration names, or on all of the types it is for.
+def watched(config: DataConfig, numeric: Sequence[str], categorical: Sequence[str]) -> tuple[str, ...]:
+    """What a data detector watches: the features its configuration names, or all of the types it is for.
 
-    None if it names none and there is none of those types. Raises ValueError if it names a feature that does not exist
-    or is of the other type.
+    Raises ValueError if it names a feature that does not exist or is of the other type.
     """
     type_name = "numeric" if config.kind in NUMERIC else "categorical"
     own = (*(numeric if config.kind in NUMERIC else ()), *(categorical if config.kind in CATEGORICAL else ()))
@@ -99,5 +98,10 @@ def build_data(config: DataConfig, numeric: Sequence[str], categorical: Sequence
             problem = f"is not {type_name}" if feature in (*numeric, *categorical) else "does not exist"
             allowed = ", ".join(own) or "no feature: there is none of that type"
             raise ValueError(f"features: {feature!r} {problem}; {config.kind} can watch {allowed}")
-    chosen = config.features or own
+    return config.features or own
+
+
+def build_data(config: DataConfig, numeric: Sequence[str], categorical: Sequence[str]) -> DataDetector[Any] | None:
+    """A new data detector on what it watches; None if that is nothing. Raises as `watched` does."""
+    chosen = watched(config, numeric, categorical)
     return DATA[config.kind](config, chosen) if chosen else None

@@ -57,13 +57,15 @@ def kind_of(alert: Alert) -> str:
 
 
 def subject_of(alert: Alert) -> str:
-    """What changed: a feature, or one category of it, and the detector that says so."""
-    if alert.feature is not None:
-        subject = alert.feature if alert.detail is None else f"{alert.feature}={alert.detail}"
-        return f"{subject} ({alert.detector})" if alert.detector else subject
-    if alert.detector is not None:
-        return f"errors ({alert.detector})"
-    return words(alert.detail or alert.model)
+    """What changed: a feature, or one category of it, in which segment, and the detector that says so."""
+    if alert.feature is None and alert.detector is None:
+        return words(alert.detail or alert.model)
+    subject = alert.feature or "errors"
+    if alert.feature is not None and alert.detail is not None:
+        subject += f"={alert.detail}"
+    if alert.segment is not None:
+        subject += f" where {alert.segment}"
+    return f"{subject} ({alert.detector})" if alert.detector else subject
 
 
 def change_of(alert: Alert) -> str:
@@ -77,13 +79,15 @@ def change_of(alert: Alert) -> str:
 
 
 def evidence_of(alert: Alert) -> str:
-    """The statistic against its threshold, and the p-value, as far as there are any."""
+    """The statistic against its threshold, the p-value, and how often that comes by chance, as far as known."""
     parts = []
     if alert.statistic is not None:
         limit = "" if alert.threshold is None else f" over {number(alert.threshold)}"
         parts.append(f"statistic {number(alert.statistic)}{limit}")
     if alert.p_value is not None:
         parts.append(f"p {alert.p_value:.1g}")
+    if alert.expected_events_per_false_alarm is not None:
+        parts.append(f"by chance once in {rounded(alert.expected_events_per_false_alarm)} events")
     return ", ".join(parts)
 
 
@@ -110,6 +114,14 @@ def moment(seconds: float) -> str:
 def number(value: float) -> str:
     """Four significant digits."""
     return f"{value:.{_DIGITS}g}"
+
+
+def rounded(events: float) -> str:
+    """A number of events, as people say it: `960`, `45,000`, `4.5 million`."""
+    for size, name in ((1e9, " billion"), (1e6, " million")):
+        if events >= size:
+            return f"{events / size:.3g}{name}"
+    return f"{float(f'{events:.3g}'):,.0f}"
 
 
 def _apart(before: float, after: float) -> tuple[str, str]:

@@ -92,7 +92,12 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """Effect: tell people. `id` is the same whenever the same task, detector and offset raise it again."""
+    """Effect: tell people. `id` is the same whenever the same task, detector and offset raise it again.
+
+    `segment` names the part of the stream it is about, as in "country=US", where parts are watched apart.
+    `expected_events_per_false_alarm` says how many events pass on average before this detector raises such an alarm on
+    this feature without a cause; None where nobody can say, as its settings were made by hand.
+    """
 
     id: str
     ts: float
@@ -104,6 +109,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     detector: str | None = None
     feature: str | None = None
+    segment: str | None = None
     direction: str | None = None
     before: float | None = None
     after: float | None = None

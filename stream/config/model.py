@@ -7,11 +7,15 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from detectors.registry import ConceptConfig, DataConfig, build_data
+from detectors.base import DetectorConfig
+from detectors.registry import ConceptConfig, DataConfig
+from detectors.rejected import RejectedConfig
 from learners.base import LearnerError, Problem, Schema
 from learners.registry import AnyLearnerConfig, build
+from stream.config.alarms import AlarmsConfig
 from stream.config.fields import Brokers, Duration, FieldPath, Secret, Section, TopicName, Words
 from stream.config.runtime import HttpConfig, MergeConfig, RuntimeConfig
+from stream.core.budget import divide, one_of
 
 _APP: Final = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 
@@ -202,12 +206,26 @@ class ModelConfig(Section):
             raise ValueError(f"`positive` is for binary problems; this one is {self.problem.value}: remove it")
         return self
 
+    @property
+    def outputs(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What detectors see of a prediction: the names of its numbers and of its categories."""
+        return ("score",), () if self.problem is Problem.REGRESSION else ("class",)
+
 
 class DetectorsConfig(Section):
     """What watches for drift."""
 
     concept: list[ConceptConfig] = Field([], description="detectors on the champion's errors")
     data: list[DataConfig] = Field([], description="detectors on the features")
+    prediction: list[DataConfig] = Field(
+        [],
+        description="detectors on what the champion says: `score`, a number (P(true), the highest probability of "
+        "several classes, or a regression's output), and `class`, a category (what it predicts; not of a regression)",
+    )
+    rejected: RejectedConfig | None = Field(
+        default_factory=RejectedConfig,
+        description="detector on the records that cannot be used, for each topic; null: none",
+    )
     error: Literal["zero_one", "absolute"] = Field(
         "zero_one",
         description="what concept detectors see: wrong or right (0/1), or 1 - probability of the truth; regression "
@@ -218,6 +236,12 @@ class DetectorsConfig(Section):
         gt=0,
         description="regression: the absolute error that counts as 1; learned from the first labels when left out",
     )
+
+    @property
+    def all(self) -> list[DetectorConfig]:
+        """Every detector."""
+        listed: list[DetectorConfig] = [*self.concept, *self.data, *self.prediction]
+        return listed if self.rejected is None else [*listed, self.rejected]
 
 
 class AdaptationConfig(Section):
@@ -306,6 +330,9 @@ class Config(Section):
     merge: MergeConfig = Field(default_factory=MergeConfig, description="merging events and labels on time")
     model: ModelConfig = Field(description="what is predicted, and with what")
     detectors: DetectorsConfig = Field(default_factory=DetectorsConfig, description="what watches for drift")
+    alarms: AlarmsConfig | None = Field(
+        None, description="false-alarm budget over all detectors; left out: each is as its own section says"
+    )
     adaptation: AdaptationConfig = Field(default_factory=AdaptationConfig, description="what happens on concept drift")
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="when alerts are held back")
     scores: ScoresConfig = Field(default_factory=ScoresConfig, description="prequential scores")
@@ -332,7 +359,7 @@ class Config(Section):
     @field_validator("detectors")
     @classmethod
     def _no_detector_twice(cls, value: DetectorsConfig) -> DetectorsConfig:
-        names = [detector.called for detector in (*value.concept, *value.data)]
+        names = [detector.called for detector in value.all]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"detector {twice[0]!r} is listed twice; keep one of them, or give them names (`name`)")
@@ -356,18 +383,25 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _parts_can_be_built(self) -> Config:
-        """Which problem a learner can do and which features a detector can watch is theirs to say: build each, once."""
+    def _learner_can_be_built(self) -> Config:
+        """Which problem a learner can do is its to say: build it, once."""
         schema = Schema(self.events.numeric, self.events.categorical)
         try:
             build(self.model.learner, self.model.problem, schema)
         except LearnerError as error:
             raise ValueError(f"model.{error}") from None
-        for index, detector in enumerate(self.detectors.data):
-            try:
-                build_data(detector, self.events.numeric, self.events.categorical)
-            except ValueError as error:
-                raise ValueError(f"detectors.data[{index}].{error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _detectors_can_be_built(self) -> Config:
+        """Which features a detector can watch, and which part of a budget it can keep, is theirs to say."""
+        for part in divide(self):
+            segments = part.config.segments
+            allowed = self.events.categorical + (self.model.outputs[1] if part.section == "prediction" else ())
+            if segments is not None and segments.by not in allowed:
+                problem = "is not categorical" if segments.by in self.events.numeric else "does not exist"
+                expected = one_of(list(allowed)) if allowed else "no feature: there is none with categories"
+                raise ValueError(f"{part.path}.segments.by: {segments.by!r} {problem}; expected {expected}")
         return self
 
     @property

@@ -31,25 +31,35 @@ A service is one YAML file. `driftline check -c FILE` says what is wrong with on
 def render() -> str:
     """The page as Markdown. The same models give the same text."""
     lines = [_HEAD, *_table("", Config)]
+    told: dict[type[BaseModel], list[str]] = {}
     for name, field in fields_of(Config).items():
-        lines += _section(name, field.annotation, 2)
+        lines += _section(name, field.annotation, 2, told)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(path: str, annotation: Any, level: int) -> Iterator[str]:
-    """A section of the file and the sections in it; the kinds of it where there are several."""
-    for model in models_in(annotation):
-        if model is Secret:
-            continue
-        siblings = len(models_in(annotation)) > 1
+def _section(path: str, annotation: Any, level: int, told: dict[type[BaseModel], list[str]]) -> Iterator[str]:
+    """A section of the file and the sections in it; the kinds of it where there are several.
+
+    What may stand in several places is described at the first of those that were `told` of.
+    """
+    models = [model for model in models_in(annotation) if model is not Secret]
+    if models and all(model in told for model in models):
+        places = told[models[0]]
+        if path not in places:
+            places.append(path)
+            yield from (f"{'#' * level} `{path}`", "", f"As `{places[0]}`.", "")
+        return
+    for model in models:
+        told[model] = [path]
+        siblings = len(models) > 1
         kind = kind_of(model) if siblings else None
         yield f"{'#' * level} `{path}`" + (f" with `{kind[0]}: {kind[1]}`" if kind is not None else "")
         yield ""
         yield inspect.cleandoc(model.__doc__ or "")
         yield ""
-        yield from _table(path, model)
+        yield from _table(path, model, siblings)
         for name, field in fields_of(model).items():
-            yield from _section(_below(f"{path}.{name}", field.annotation), field.annotation, level + 1)
+            yield from _section(_below(f"{path}.{name}", field.annotation), field.annotation, level + 1, told)
 
 
 def _below(path: str, annotation: Any) -> str:
@@ -59,12 +69,14 @@ def _below(path: str, annotation: Any) -> str:
     return f"{path}[]" if get_origin(annotation) in (list, tuple) else path
 
 
-def _table(path: str, model: type[BaseModel]) -> Iterator[str]:
+def _table(path: str, model: type[BaseModel], siblings: bool = False) -> Iterator[str]:
     yield "| field | what it takes | default | what it is |"
     yield "|---|---|---|---|"
     kind = kind_of(model)
     for name, field in fields_of(model).items():
         if kind is not None and name == kind[0]:
+            if not siblings:
+                continue
             yield f"| `{path}.{name}` | {kind[1]} | **required** | which kind this is |"
             continue
         full = f"{path}.{name}" if path else name

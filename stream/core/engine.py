@@ -120,7 +120,7 @@ class Engine:
         before = state.version
         state.champion, state.version = command.learner, command.version
         state.adaptation.drop()
-        state.monitors.reset_concept()
+        state.monitors.forget_champion()
         if before == 0:
             return []
         offset = state.positions.get("events", 0)
@@ -249,21 +249,22 @@ class Engine:
         self._publish(events, waiting, latency_ms, effects)
 
     def _publish(self, events: list[Event], waiting: list[Waiting], latency_ms: float, effects: list[Effect]) -> None:
-        """Tell what was predicted of events, then how their features have changed."""
+        """Tell what was predicted of events, then how their features and predictions have changed."""
         state = self.state
-        answered = zip(events, state.judge.answers([entry.outputs[0] for entry in waiting]), strict=True)
+        outputs = [entry.outputs[0] for entry in waiting]
+        answered = zip(events, state.judge.answers(outputs), strict=True)
         effects += predictions(self.config, self.partition, state.version, latency_ms, answered)
         state.next_offset = events[-1].offset + 1
         self._count("events", "predicted", len(events))
         seen = 0
         rows, times = [event.features for event in events], [entry.timestamp for entry in waiting]
-        for name, signal in state.monitors.observe_rows(rows, times):
+        for kind, name, signal in state.monitors.observe_events(state.judge, outputs, rows, times):
             if signal.reading.state is State.DRIFT:
                 index = signal.index
                 self._note_events(events[seen : index + 1])
                 seen = index + 1
                 at = events[index].offset, events[index].timestamp
-                effects.extend(self._drift("data_drift", name, signal, at, waiting[index].timestamp))
+                effects.extend(self._drift(kind, name, signal, at, waiting[index].timestamp))
         self._note_events(events[seen:])
 
     def _note_events(self, events: list[Event]) -> None:
@@ -370,7 +371,7 @@ class Engine:
         """The alert of a DRIFT signal from the newest value of its stream, which stands at an offset and time, unless
         the same was said a short while ago. `time` is the stream's then.
         """
-        if not self.state.cooldown.allows((kind, detector, signal.feature or ""), time):
+        if not self.state.cooldown.allows((kind, detector, signal.feature or "", signal.segment or ""), time):
             return []
         track = self.state.labels if kind == "concept_drift" else self.state.events
         return [self._alert(kind, time, at[0], action, evidence(detector, signal, track, at))]

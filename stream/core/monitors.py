@@ -3,36 +3,68 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from detectors.base import Reading, Signal
-from detectors.watch import ErrorWatch, FeatureWatch, watch_errors, watch_features
+from detectors.watch import watch_errors, watch_features
 from stream.config.model import Config
+from stream.core.budget import divide
 from stream.core.pending import Waiting
 from stream.core.problem import Judge
 from stream.core.scores import Track
 from stream.records import Features, Window
 
 
+class _Watched(NamedTuple):
+    """What watches, the name of its detector in alerts, and the run length of each stream of values it watches."""
+
+    name: str
+    watch: Any
+    run_length: float | None
+
+    def named(self, signals: Iterable[Signal]) -> list[tuple[str, Signal]]:
+        """Its signals, with what is to be said of where they come from."""
+        return [(self.name, signal._replace(run_length=self.run_length)) for signal in signals]
+
+
 class Monitors:
-    """Concept detectors on the champion's errors and data detectors on the features of one task."""
+    """Concept detectors on the champion's errors, and data detectors on the features and on the champion's predictions
+    of one task, calibrated to their shares of the budget.
+    """
 
     def __init__(self, config: Config) -> None:
-        self._concept: dict[str, ErrorWatch] = {c.called: watch_errors(c) for c in config.detectors.concept}
-        self._data: dict[str, FeatureWatch] = {}
-        for c in config.detectors.data:
-            watch = watch_features(c, config.events.numeric, config.events.categorical)
-            if watch is not None:
-                self._data[c.called] = watch
+        self._concept: list[_Watched] = []
+        self._data: list[_Watched] = []
+        self._prediction: list[_Watched] = []
+        events, outputs = (config.events.numeric, config.events.categorical), config.model.outputs
+        for part in divide(config):
+            name, run_length = part.config.called, part.config.run_length
+            if part.section == "concept":
+                self._concept.append(_Watched(name, watch_errors(part.config), run_length))
+            elif part.section == "data":
+                self._data.append(_Watched(name, watch_features(part.config, *events), run_length))
+            elif part.section == "prediction":
+                self._prediction.append(_Watched(name, watch_features(part.config, *outputs), run_length))
+        self._shown = _segmented_by(self._prediction)
 
-    def observe_rows(self, rows: Sequence[Features], times: Sequence[float]) -> list[tuple[str, Signal]]:
-        """Show the features of a span, and its times, to the data detectors; signals with the detector's name, in order
-        of the rows.
+    def observe_events(
+        self, judge: Judge, outputs: Sequence[Any], rows: Sequence[Features], times: Sequence[float]
+    ) -> list[tuple[str, str, Signal]]:
+        """Show the features of a span, its times, and the champion's outputs to the detectors on them; signals with the
+        kind of alert and the detector's name, in order of the rows.
         """
-        return _in_order(
-            [(name, signal) for name, watch in self._data.items() for signal in watch.observe(rows, times)]
-        )
+        found = [("data_drift", *told) for one in self._data for told in one.named(one.watch.observe(rows, times))]
+        if self._prediction:
+            said = judge.said(outputs)
+            for row, features in zip(said, rows, strict=True):
+                row |= {name: features.get(name) for name in self._shown}
+            found += [
+                ("prediction_drift", *told)
+                for one in self._prediction
+                for told in one.named(one.watch.observe(said, times))
+            ]
+        return sorted(found, key=lambda told: told[-1].index) if len(found) > 1 else found
 
     def observe_outputs(
         self, judge: Judge, outputs: Sequence[Any], waiting: Sequence[Waiting], labels: Sequence[Any]
@@ -44,23 +76,32 @@ class Monitors:
         skipped = len(outputs) - len(errors)
         rows = [one.features for one in waiting[skipped:]]
         times = [one.timestamp for one in waiting[skipped:]]
-        return _in_order(
-            [
-                (name, signal._replace(index=skipped + signal.index))
-                for name, watch in self._concept.items()
-                for signal in watch.observe(errors, rows, times)
-            ]
-        )
+        found = [
+            (name, signal._replace(index=skipped + signal.index))
+            for one in self._concept
+            for name, signal in one.named(one.watch.observe(errors, rows, times))
+        ]
+        return sorted(found, key=lambda named: named[1].index) if len(found) > 1 else found
 
-    def reset_concept(self) -> None:
-        """Forget the errors seen: another champion makes others."""
-        for watch in self._concept.values():
-            watch.reset()
+    def forget_champion(self) -> None:
+        """Forget the errors and the predictions seen: another champion makes others."""
+        for one in (*self._concept, *self._prediction):
+            one.watch.reset()
 
     def readings(self) -> dict[tuple[str, str], Reading]:
-        """The newest reading by (detector, feature); the feature of a concept detector is empty."""
-        watches: dict[str, ErrorWatch | FeatureWatch] = {**self._concept, **self._data}
-        return {(name, what): reading for name, watch in watches.items() for what, reading in watch.readings().items()}
+        """The newest reading by (detector, feature); the feature of a concept detector is empty. Of segments, that of
+        the one that matters most: what is shown of a detector must not grow with the values of a feature.
+        """
+        return {
+            (one.name, what): reading
+            for one in (*self._concept, *self._data, *self._prediction)
+            for what, reading in one.watch.readings().items()
+        }
+
+
+def _segmented_by(watched: Iterable[_Watched]) -> tuple[str, ...]:
+    """The features by whose values these tell segments."""
+    return tuple(dict.fromkeys(one.watch.config.segments.by for one in watched if one.watch.config.segments))
 
 
 class Cooldown:
@@ -91,16 +132,26 @@ def evidence(detector: str, signal: Signal, track: Track, last: tuple[int, float
     return {
         "detector": detector,
         "feature": signal.feature,
+        "segment": signal.segment,
         "direction": reading.direction,
         "before": reading.before,
         "after": reading.after,
         "statistic": reading.statistic,
         "threshold": reading.threshold,
         "p_value": reading.p_value,
+        "expected_events_per_false_alarm": signal.run_length,
         "detail": reading.detail,
         "reference": Window(reading.reference_n, *_bounds(track.at(reference_first), track.at(current_first - 1))),
         "current": Window(reading.current_n, *_bounds(track.at(current_first), last)),
     }
+
+
+_SEVERITIES = {
+    "concept_drift": "critical",
+    "data_drift": "warning",
+    "prediction_drift": "warning",
+    "data_quality": "warning",
+}
 
 
 def alert_id(*parts: object) -> str:
@@ -110,12 +161,8 @@ def alert_id(*parts: object) -> str:
 
 def severity(kind: str) -> str:
     """How much it matters: people are woken for a model that became worse, told of the rest."""
-    return {"concept_drift": "critical", "data_drift": "warning"}.get(kind, "info")
+    return _SEVERITIES.get(kind, "info")
 
 
 def _bounds(first: tuple[Any, Any], last: tuple[Any, Any]) -> tuple[Any, Any, Any, Any]:
     return first[0], last[0], first[1], last[1]
-
-
-def _in_order(signals: list[tuple[str, Signal]]) -> list[tuple[str, Signal]]:
-    return sorted(signals, key=lambda named: named[1].index) if len(signals) > 1 else signals

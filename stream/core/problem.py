@@ -33,6 +33,12 @@ class Judge(ABC):
         """What each output says: the prediction (None when nothing is known yet) and the probabilities to publish."""
 
     @abstractmethod
+    def said(self, outputs: Sequence[Any]) -> list[dict[str, Any]]:
+        """What detectors see of predictions: of each its `score`, and its `class` if it is one. Where nothing is known
+        yet, they are None.
+        """
+
+    @abstractmethod
     def losses(self, outputs: Sequence[Any], labels: Sequence[Any]) -> list[float]:
         """Loss by which models are compared: Brier score in [0, 1] (2 for multiclass), or absolute error."""
 
@@ -61,6 +67,10 @@ class BinaryJudge(Judge):
     def answers(self, outputs: Sequence[float]) -> list[Answer]:
         threshold = self.threshold
         return [(p >= threshold, {"true": p, "false": 1.0 - p}) for p in outputs]
+
+    def said(self, outputs: Sequence[float]) -> list[dict[str, Any]]:
+        threshold = self.threshold
+        return [{"score": p, "class": "true" if p >= threshold else "false"} for p in outputs]
 
     def losses(self, outputs: Sequence[float], labels: Sequence[bool]) -> list[float]:
         return [(p - y) * (p - y) for p, y in zip(outputs, labels, strict=True)]
@@ -103,6 +113,9 @@ class MulticlassJudge(Judge):
     def answers(self, outputs: Sequence[dict[str, float]]) -> list[Answer]:
         return [(_likeliest(out), dict(out)) for out in outputs]
 
+    def said(self, outputs: Sequence[dict[str, float]]) -> list[dict[str, Any]]:
+        return [{"score": max(out.values(), default=None), "class": _likeliest(out)} for out in outputs]
+
     def losses(self, outputs: Sequence[dict[str, float]], labels: Sequence[str]) -> list[float]:
         return [
             1.0 + sum(p * p for p in out.values()) - 2 * out.get(y, 0.0) for out, y in zip(outputs, labels, strict=True)
@@ -139,6 +152,9 @@ class RegressionJudge(Judge):
 
     def answers(self, outputs: Sequence[float]) -> list[Answer]:
         return [(out, None) for out in outputs]
+
+    def said(self, outputs: Sequence[float]) -> list[dict[str, Any]]:
+        return [{"score": out} for out in outputs]
 
     def losses(self, outputs: Sequence[float], labels: Sequence[float]) -> list[float]:
         return [abs(out - y) for out, y in zip(outputs, labels, strict=True)]

@@ -127,6 +127,7 @@ def _topic(name: str) -> Topic:
 
 def _evidence(alert: Alert) -> dict[str, object]:
     """What a log line tells of an alert: everything that is known, nothing that is not."""
-    fields = ("kind", "severity", "model", "model_version", "partition", "offset", "detector", "feature", "direction")
-    numbers = ("before", "after", "statistic", "threshold", "p_value", "detail", "action")
-    return {"id": alert.id} | {n: v for n in fields + numbers if (v := getattr(alert, n)) is not None}
+    fields = ("kind", "severity", "model", "model_version", "partition", "offset", "detector", "feature")
+    change = ("segment", "direction", "before", "after", "statistic", "threshold", "p_value")
+    rest = ("expected_events_per_false_alarm", "detail", "action")
+    return {"id": alert.id} | {n: v for n in fields + change + rest if (v := getattr(alert, n)) is not None}

@@ -56,6 +56,24 @@ def test_a_feature_that_spreads_is_told_with_its_deviations() -> None:
 
 
 @pytest.mark.parametrize(
+    ("events", "told"),
+    [(960.0, "960"), (45_123.4, "45,100"), (4_500_000.0, "4.5 million"), (2e9, "2 billion")],
+)
+def test_an_alert_says_how_often_chance_alone_raises_one_like_it(events: float, told: str) -> None:
+    line = alert_line(alert(detector="ks", feature="x", statistic=0.2, expected_events_per_false_alarm=events))
+
+    assert f"statistic 0.2, by chance once in {told} events  arrival-delay" in line.plain
+
+
+def test_a_change_in_a_part_of_the_stream_names_it() -> None:
+    feature = alert_line(alert(detector="ks", feature="amount", segment="country=US"))
+    errors = alert_line(alert(kind="concept_drift", detector="adwin", segment="country=(missing)"))
+
+    assert "  amount where country=US (ks)  " in feature.plain
+    assert "  errors where country=(missing) (adwin)  " in errors.plain
+
+
+@pytest.mark.parametrize(
     ("before", "after", "told"),
     [
         (1014.04, 1014.32, "1014 -> 1014.3"),

@@ -35,3 +35,15 @@ def test_what_determines_the_state_changes_the_digest(change: dict[str, Any]) ->
 )
 def test_what_does_not_determine_the_state_leaves_it(change: dict[str, Any]) -> None:
     assert state_digest(small_config(change)) == state_digest(small_config())
+
+
+KS = {"detectors": {"data": [{"kind": "ks"}]}}
+
+
+def test_a_budget_changes_the_digest_by_what_it_makes_of_the_detectors() -> None:
+    in_events = {**KS, "alarms": {"expected_events_per_false_alarm": 604_800}}
+    in_time = {**KS, "alarms": {"false_alarms_per_week": 1, "expected_events_per_second": 1}}
+    tighter = {**KS, "alarms": {"expected_events_per_false_alarm": 700_000}}
+
+    assert state_digest(small_config(in_events)) == state_digest(small_config(in_time))
+    assert len({state_digest(small_config(change)) for change in (KS, in_events, tighter)}) == 3

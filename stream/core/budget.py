@@ -1,0 +1,147 @@
+"""The false-alarm budget divided: how every detector of a configuration is built, and what it may cost in false alarms.
+
+The budget is B events of the service per false alarm, over everything that is watched. A detector gets a part of it by
+its weight, a stream of values that it watches (the errors, one feature) a part of that. Alarms of different streams add
+up, whether these depend on each other or not: a stream with the part s may have one false alarm in B/s of its values.
+
+- A stream has at most one value per event. Labels that never come and features that are missing make it have fewer, and
+  so fewer false alarms than its part.
+- Partitions take nothing of the budget. The task of each of P partitions sees one in P of the events; with one false
+  alarm in B of its own events each, P tasks together have one in B events of the service.
+- Nor do segments, for the same reason: an event is in one of them. What each of n segments sees of B events is B/n on
+  average; where a detector has more false alarms at first than later, that is when they add up to most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+
+from pydantic import ValidationError
+
+from detectors.base import DetectorConfig, Share
+from detectors.registry import watched
+
+if TYPE_CHECKING:
+    from stream.config.model import Config
+
+Section: TypeAlias = Literal["concept", "data", "prediction", "rejected"]
+
+ERRORS: Final = ("",)
+"""What a concept detector watches: one stream, which needs no name."""
+
+
+class Part(NamedTuple):
+    """A detector as it is built. A detector of the configuration whose features have different weights is several.
+
+    `path` is where it stands in the configuration, `streams` what it watches: features by name. Of a part without a
+    share the configuration is as the user has it: there is no budget, or it is outside.
+    """
+
+    section: Section
+    path: str
+    config: Any
+    streams: tuple[str, ...]
+    share: Share | None = None
+
+
+def divide(config: Config) -> list[Part]:
+    """All detectors of a configuration, calibrated to their shares of the budget if there is one.
+
+    Raises ValueError that names the field for a feature that cannot be watched, a weight of nothing, and a share that
+    cannot be kept.
+    """
+    parts = list(_parts(config))
+    alarms = config.alarms
+    if alarms is None:
+        return parts
+    _check_names(parts, alarms.weights)
+    inside = [part for part in parts if not part.config.set_by_hand]
+    whole = sum(alarms.weights.get(part.config.called, 1.0) for part in inside)
+    divided: list[Part] = []
+    for part in parts:
+        if part.config.set_by_hand:
+            divided.append(part)
+        else:
+            own = alarms.weights.get(part.config.called, 1.0) / whole
+            divided += _by_stream(part, alarms.events_per_alarm, own, alarms.weights)
+    return divided
+
+
+def _parts(config: Config) -> Iterator[Part]:
+    """Every detector that has something to watch, as the user has it."""
+    detectors, events = config.detectors, config.events
+    for index, concept in enumerate(detectors.concept):
+        yield Part("concept", f"detectors.concept[{index}]", concept, ERRORS)
+    on: list[tuple[Section, Any, Any]] = [
+        ("data", detectors.data, (events.numeric, events.categorical)),
+        ("prediction", detectors.prediction, config.model.outputs),
+    ]
+    for section, listed, features in on:
+        for index, one in enumerate(listed):
+            path = f"detectors.{section}[{index}]"
+            try:
+                streams = watched(one, *features)
+            except ValueError as error:
+                raise ValueError(f"{path}.{error}") from None
+            if streams:
+                yield Part(section, path, one, streams)
+    if detectors.rejected is not None:
+        topics = ("events",) if config.topics.labels is None else ("events", "labels")
+        yield Part("rejected", "detectors.rejected", detectors.rejected, topics)
+
+
+def _by_stream(part: Part, budget: float, own: float, weights: Mapping[str, float]) -> Iterator[Part]:
+    """A detector once for each weight that its streams have, calibrated."""
+    config = part.config
+    of = {stream: weights.get(f"{config.called}/{stream}", 1.0) for stream in part.streams}
+    segments = 1 if config.segments is None else config.segments.most + 2
+    for weight in dict.fromkeys(of.values()):
+        streams = tuple(stream for stream in part.streams if of[stream] == weight)
+        share = Share(budget / (own * weight / sum(of.values())), budget / segments)
+        try:
+            calibrated = config.with_share(share)
+        except ValidationError as error:
+            raise ValueError(_cannot_keep(part, share, error)) from None
+        if len(streams) < len(part.streams) and part.section != "rejected":
+            calibrated = calibrated.model_copy(update={"features": streams})
+        yield Part(part.section, part.path, calibrated, streams, share)
+
+
+def _cannot_keep(part: Part, share: Share, error: ValidationError) -> str:
+    called, (first, *_) = part.config.called, error.errors(include_url=False)
+    field = ".".join(str(item) for item in first["loc"] if item in type(part.config).model_fields)
+    said = first["msg"].removeprefix("Value error, ")
+    knobs = [knob for knob in part.config.knobs if knob != "run_length"] or ["run_length"]
+    return (
+        f"{part.path}: {called} gets a run length of {share.run_length:,.0f} values as its share of the false-alarm "
+        f"budget, for each of {len(part.streams)}, and cannot keep it ({f'{field}: ' if field else ''}{said}). Change "
+        f"the budget or its weight (alarms), or set {one_of(knobs)} by hand, which takes it out of the budget"
+    )
+
+
+def _check_names(parts: list[Part], weights: Mapping[str, float]) -> None:
+    names: dict[str, DetectorConfig] = {}
+    for part in parts:
+        names[part.config.called] = part.config
+        if len(part.streams) > 1:
+            names |= {f"{part.config.called}/{stream}": part.config for stream in part.streams}
+    for name in weights:
+        if name not in names:
+            raise ValueError(f"alarms.weights: {name!r} is none of the detectors; expected {one_of(list(names))}")
+        if names[name].set_by_hand:
+            raise ValueError(
+                f"alarms.weights: {name!r} is outside the budget, as {names[name].called} has a setting of its own "
+                f"({', '.join(_by_hand(names[name]))}). Remove the weight, or the setting"
+            )
+
+
+def _by_hand(config: DetectorConfig) -> list[str]:
+    """The knobs that the user has set."""
+    fields = type(config).model_fields
+    return [knob for knob in config.knobs if getattr(config, knob) != fields[knob].default]
+
+
+def one_of(names: list[str]) -> str:
+    """Choices, as people write them."""
+    return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
