@@ -19,7 +19,7 @@ from detectors.base import Reading, State
 from detectors.data.counted import CountedDetector
 from detectors.data.numbers import Moments, NumericDetector, change_of, least_move, moments
 from detectors.data.ranks import Ranks
-from detectors.data.windowed import Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
+from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
 _LEAST_EXPECTED = 5
 
@@ -106,8 +106,8 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
         self._reference[feature] = np.bincount(table[: len(counts)], weights=counts, minlength=self._width - 1)
         self._moments[feature] = moments(values)
 
-    def _place(self, values: Floats, usable: Bools) -> Slots:
-        slots: Slots = self._bins.reshape(-1).take(self._ranks.slots(values))
+    def _place(self, values: Floats, usable: Bools, features: slice = ALL) -> Slots:
+        slots: Slots = self._bins.reshape(-1).take(self._ranks.slots(values, features))
         return slots
 
     def _compare(self, features: Ints) -> tuple[Floats, Ints]:

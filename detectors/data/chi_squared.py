@@ -20,7 +20,7 @@ from scipy import special
 from detectors.base import Reading, Row, State
 from detectors.data.categories import category_columns
 from detectors.data.counted import CountedDetector
-from detectors.data.windowed import Bools, Floats, Ints, Slots, States, WindowedConfig
+from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig
 
 OTHER = "other"
 _LEAST_EXPECTED = 5.0
@@ -66,12 +66,13 @@ class ChiSquared(CountedDetector[ChiSquaredConfig]):
         self._reference[feature, : len(counts)] = counts
         self._reference[feature, -1] = len(values) - sum(counts)
 
-    def _place(self, values: npt.NDArray[np.object_], usable: Bools) -> Slots:
+    def _place(self, values: npt.NDArray[np.object_], usable: Bools, features: slice = ALL) -> Slots:
         other = self.config.max_categories
         found = [
-            [codes.get(value, other) for value in column] for codes, column in zip(self._codes, values, strict=True)
+            [codes.get(value, other) for value in column]
+            for codes, column in zip(self._codes[features], values, strict=True)
         ]
-        return np.array(found) + self._firsts()
+        return np.array(found) + self._firsts()[features]
 
     def _pool(self, feature: int) -> tuple[Floats, Floats, Bools]:
         """Counts in reference and window by category, the last being "other", and which kept a place of their own."""

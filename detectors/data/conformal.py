@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import special
 
 from detectors.base import Direction, Reading, Signal, State
@@ -52,6 +52,16 @@ class ConformalConfig(BlockConfig):
     reference: int = Field(1000, ge=100, le=100_000, description="values of a feature that make up its reference")
     every: int = Field(10, ge=1, le=100, description="events between two checks")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the breaking of ties; the same gives the same readings")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stays(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("rolling") is not None:
+            raise ValueError(
+                "rolling: conformal cannot have it, as its bound on false alarms is that of values compared with all "
+                "before them since the reference. Remove it, or use ks, wasserstein, psi or jensen_shannon with it"
+            )
+        return data
 
 
 class Conformal(BlockDetector[ConformalConfig]):

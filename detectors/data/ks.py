@@ -19,7 +19,7 @@ from detectors.data.excess import Excess
 from detectors.data.foresight import ForesightDetector
 from detectors.data.numbers import NumericDetector, change_of, least_move, moments
 from detectors.data.ranks import Ranks
-from detectors.data.windowed import Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
+from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
 _AHEAD = 25
 """Rows whose checks are looked at together: with more, each check costs more; with fewer, there are more of them."""
@@ -94,8 +94,8 @@ class KolmogorovSmirnov(ForesightDetector[KsConfig], NumericDetector[KsConfig]):
         self._ranks.learn(feature, points)
         self._excess.learn(feature, counts)
 
-    def _place(self, values: Floats, usable: Bools) -> Slots:
-        return self._ranks.slots(values)
+    def _place(self, values: Floats, usable: Bools, features: slice = ALL) -> Slots:
+        return self._ranks.slots(values, features)
 
     def _states_of(self, excess: Ints) -> States:
         return states_of(excess >= self._warning_at, excess >= self._drift_at)

@@ -17,7 +17,7 @@ from pydantic import Field
 from detectors.base import Row
 from detectors.data.categories import category, flat_values
 from detectors.data.rates import UNUSUAL, RateConfig, RateDetector
-from detectors.data.windowed import Bools, Slots
+from detectors.data.windowed import ALL, Bools, Slots
 
 _NEVER_NAN = frozenset((str, int, bool, type(None)))
 
@@ -51,8 +51,8 @@ class MissingRate(RateDetector[MissingRateConfig]):
     def _learn(self, feature: int, values: npt.NDArray[np.bool_]) -> None:
         self._expect(feature, int(np.count_nonzero(values)), len(values))
 
-    def _place(self, values: npt.NDArray[np.bool_], usable: Bools) -> Slots:
-        return UNUSUAL * values.astype(np.int64) + self._firsts()
+    def _place(self, values: npt.NDArray[np.bool_], usable: Bools, features: slice = ALL) -> Slots:
+        return UNUSUAL * values.astype(np.int64) + self._firsts()[features]
 
     def _detail(self, feature: int) -> str | None:
         return None

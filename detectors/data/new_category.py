@@ -17,7 +17,7 @@ import numpy.typing as npt
 from detectors.base import Row
 from detectors.data.categories import category_columns
 from detectors.data.rates import UNUSUAL, RateConfig, RateDetector
-from detectors.data.windowed import Bools, Cells, Slots
+from detectors.data.windowed import ALL, Bools, Cells, Slots
 
 
 class NewCategoryConfig(RateConfig):
@@ -51,9 +51,10 @@ class NewCategory(RateDetector[NewCategoryConfig]):
         out_of = math.ceil(n * binomial / (binomial + 2 * often[2]))
         self._expect(feature, math.ceil(often[1] * out_of / n), out_of)
 
-    def _place(self, values: npt.NDArray[np.object_], usable: Bools) -> Slots:
-        new = [[value not in known for value in column] for known, column in zip(self._known, values, strict=True)]
-        return UNUSUAL * np.array(new, dtype=np.int64) + self._firsts()
+    def _place(self, values: npt.NDArray[np.object_], usable: Bools, features: slice = ALL) -> Slots:
+        columns = zip(self._known[features], values, strict=True)
+        new = [[value not in known for value in column] for known, column in columns]
+        return UNUSUAL * np.array(new, dtype=np.int64) + self._firsts()[features]
 
     def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: npt.NDArray[np.object_]) -> None:
         super()._exchange(cells, going, coming, values)

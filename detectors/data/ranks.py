@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from detectors.data.windowed import Floats, Ints
+from detectors.data.windowed import ALL, Floats, Ints
 
 _OUTSIDE = 4
 """Points at either end of a reference that share a bucket, so that a few far away do not make all buckets wide."""
@@ -59,15 +59,16 @@ class Ranks:
         # No step may lead out of a row; to begin lower does no harm, as the points passed over are smaller anyway.
         np.minimum(self._starts[part], self._length - (1 << self._depth), out=self._starts[part])
 
-    def slots(self, values: Floats) -> Ints:
-        """The slot of each of some finite values, references by values; anything where none was learnt."""
+    def slots(self, values: Floats, references: slice = ALL) -> Ints:
+        """The slot of each of some finite values, `references` by values; anything where none was learnt."""
         n, together = len(values), max(1, _AT_ONCE // values.shape[1])
         if n <= together:
-            return self._find(values, slice(0, n))
+            return self._find(values, references)
+        begin = references.start or 0
         found = np.empty(values.shape, dtype=np.intp)
         for start in range(0, n, together):
-            part = slice(start, min(start + together, n))
-            found[part] = self._find(values[part], part)
+            end = min(start + together, n)
+            found[start:end] = self._find(values[start:end], slice(begin + start, begin + end))
         return found
 
     def _bucket(self, values: Floats, part: slice) -> Ints:

@@ -15,7 +15,7 @@ from pydantic import Field
 from detectors.base import Row
 from detectors.data.numbers import numeric_columns
 from detectors.data.rates import UNUSUAL, RateConfig, RateDetector
-from detectors.data.windowed import Bools, Floats, Slots
+from detectors.data.windowed import ALL, Bools, Floats, Slots
 
 
 class ValueRangeConfig(RateConfig):
@@ -51,9 +51,9 @@ class ValueRange(RateDetector[ValueRangeConfig]):
         margin = self.config.margin * high - self.config.margin * low
         return low - margin, high + margin
 
-    def _place(self, values: Floats, usable: Bools) -> Slots:
-        outside = (values < self._low) | (values > self._high)
-        return UNUSUAL * outside.astype(np.int64) + self._firsts()
+    def _place(self, values: Floats, usable: Bools, features: slice = ALL) -> Slots:
+        outside = (values < self._low[features]) | (values > self._high[features])
+        return UNUSUAL * outside.astype(np.int64) + self._firsts()[features]
 
     def _detail(self, feature: int) -> str | None:
         return f"outside {self._low[feature, 0]:g} to {self._high[feature, 0]:g}"

@@ -17,7 +17,7 @@ from scipy import special
 
 from detectors.base import Reading, State
 from detectors.data.numbers import Moments, NumericDetector, change_of, moments
-from detectors.data.windowed import Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
+from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
 _MEAN = math.sqrt(2.0 / math.pi)
 """Of the size of a standard normal variable."""
@@ -72,8 +72,9 @@ class Wasserstein(NumericDetector[WassersteinConfig]):
     def _slots(self) -> int:
         return 1
 
-    def _place(self, values: Floats, usable: Bools) -> Slots:
-        return np.broadcast_to(np.arange(len(values))[:, np.newaxis] * self._width, values.shape)
+    def _place(self, values: Floats, usable: Bools, features: slice = ALL) -> Slots:
+        firsts = np.arange(len(self.features))[features, np.newaxis] * self._width
+        return np.broadcast_to(firsts, values.shape)
 
     def _learn(self, feature: int, values: Floats) -> None:
         mean, deviation = self._moments[feature] = moments(values)

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from detectors.base import Reading, Row, Share, Signal, State
 from detectors.calibration.renewal import LONGEST, SHORTEST, safe_chance
 from detectors.data.blocks import BlockConfig, BlockDetector
+from detectors.data.rolling import Rolling, RollingConfig
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -30,6 +31,10 @@ Cells: TypeAlias = tuple[Any, Any]
 
 WARMUP, STABLE, WARNING, DRIFT = map(int, State)
 """The states in arrays: NumPy is several times slower where it meets a member of an enumeration."""
+
+
+ALL = slice(None)
+"""Which features an array has rows of."""
 
 
 class WindowedConfig(BlockConfig):
@@ -63,6 +68,9 @@ class WindowedConfig(BlockConfig):
     )
     min_effect: float = Field(
         0.1, ge=0, lt=1, description="smallest change worth an alarm: the share of events that would have to be moved"
+    )
+    rolling: RollingConfig | None = Field(
+        None, description="moves the reference on behind the window; if absent, the first values stay the reference"
     )
 
     @model_validator(mode="after")
@@ -129,10 +137,12 @@ W = TypeVar("W", bound=WindowedConfig)
 class WindowedDetector(BlockDetector[W]):
     """Judges, after every `every` rows, each feature whose reference and window are full.
 
-    A feature's reference is its first `reference` usable values, its window the newest `window` after those. Missing
-    values are skipped, so features fill at their own pace; one that is not full is in WARMUP. Slots are numbered on
-    over the features, `_width` to each, of which the last is for cells that hold no value yet. Rows wait for the next
-    check; as far as the observed span reaches beyond it, rows are taken for several checks at once.
+    A feature's reference is its first `reference` usable values, its window the newest `window` after those. With
+    `rolling` the reference moves on later, to the values that end `gap` before the window of the check at which it
+    moves (see `RollingConfig`). Missing values are skipped, so features fill at their own pace; one that is not full
+    is in WARMUP. Slots are numbered on over the features, `_width` to each, of which the last is for cells that hold no
+    value yet. Rows wait for the next check; as far as the observed span reaches beyond it, rows are taken for several
+    checks at once.
 
     Subclasses keep what they know of references and windows in arrays of one row per feature, made in their
     constructor before `super().__init__`.
@@ -146,6 +156,8 @@ class WindowedDetector(BlockDetector[W]):
         self._share = self._chance()
         self._warning_share = None if config.warning_alpha is None else config.warning_alpha / len(self.features)
         self._width = self._slots() + 1
+        sizes = len(self.features), config.reference, config.window
+        self._rolling = None if config.rolling is None else Rolling(config.rolling, *sizes)
         self.reset()
 
     def _chance(self) -> float:
@@ -168,8 +180,8 @@ class WindowedDetector(BlockDetector[W]):
         """Make `values` the reference of a feature."""
 
     @abstractmethod
-    def _place(self, values: npt.NDArray[Any], usable: Bools) -> Slots:
-        """The slot of each value, features by rows; any of its feature for values that are not usable."""
+    def _place(self, values: npt.NDArray[Any], usable: Bools, features: slice = ALL) -> Slots:
+        """The slot of each value, `features` by rows; any of its feature for values that are not usable."""
 
     @abstractmethod
     def _judge(self, features: Ints) -> States:
@@ -208,17 +220,49 @@ class WindowedDetector(BlockDetector[W]):
         self._windows[feature] = (feature + 1) * self._width - 1
         self._states[feature] = WARMUP
         self._alarms[feature] = None
+        if self._rolling is not None:
+            self._rolling.start(feature)
 
     def _take(self, first: int) -> list[Signal]:
         values, usable = self._columns(self._block)
         self._leave_out(usable)
+        signals: list[Signal] = []
+        start, rows = 0, usable.shape[1]
+        while start < rows:
+            end = start + self._roll(usable[:, start:])
+            signals += self._take_columns(values[:, start:end], usable[:, start:end], first + start)
+            start = end
+        return signals
+
+    def _roll(self, usable: Bools) -> int:
+        """Move the references that are due at the next check; the rows up to the check before more are."""
+        every, rolling = self.config.every, self._rolling
+        if rolling is None:
+            return len(usable[0])
+        counts = rolling.checks(usable, every)
+        for feature in np.flatnonzero(rolling.due(counts)[:, 0]).tolist():
+            self._move(feature, rolling.move(feature, int(counts[feature, 0])), rolling)
+        later: Bools = np.logical_or.reduce(rolling.due(counts))
+        return every * int(later.argmax() if later.any() else later.size)
+
+    def _move(self, feature: int, reference: npt.NDArray[Any], rolling: Rolling) -> None:
+        """Make other values the reference of a feature, and see its window in the light of them."""
+        self._learn(feature, reference)
+        n = min(int(self._entered[feature]), self.config.window)
+        values, usable = rolling.newest(feature, n), np.ones((1, n), dtype=np.bool_)
+        cells: Cells = feature, (self._next[feature] + np.arange(-n, 0)) % self.config.window
+        coming = self._place(values[np.newaxis], usable, slice(feature, feature + 1))[0]
+        self._exchange(cells, self._windows[cells], coming, values)
+        self._windows[cells] = coming
+
+    def _take_columns(self, values: npt.NDArray[Any], usable: Bools, first: int) -> list[Signal]:
         if not all(self._learnt):
             for feature, learnt in enumerate(self._learnt):
                 if not learnt:
                     self._gather(feature, values[feature], usable[feature])
         batch = Batch(values, usable, self._place(values, usable))
         signals = [signal._replace(index=first + signal.index) for signal in self._take_all(batch)]
-        self._taken += len(self._block)
+        self._taken += usable.shape[1]
         return signals
 
     def _take_all(self, batch: Batch) -> list[Signal]:
@@ -257,6 +301,8 @@ class WindowedDetector(BlockDetector[W]):
         found = np.flatnonzero(usable)[: self.config.reference - len(gathered)]
         gathered.extend(values[found].tolist())
         usable[found] = False
+        if self._rolling is not None:
+            self._rolling.add_to(feature, values[found])
         if len(gathered) == self.config.reference:
             self._learn(feature, np.array(gathered, dtype=values.dtype))
             self._learnt[feature] = True
@@ -267,6 +313,8 @@ class WindowedDetector(BlockDetector[W]):
     def _enter(self, batch: Batch) -> None:
         """Let usable values into the windows of their features, and the oldest ones out."""
         values, usable, slots = batch
+        if self._rolling is not None:
+            self._rolling.add(values, usable)
         window, rows = self.config.window, usable.shape[1]
         start = int(self._next[0])
         complete = np.count_nonzero(usable) == usable.size

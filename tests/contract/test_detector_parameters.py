@@ -77,6 +77,9 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"min_effect": 1.0}, ("min_effect", "less than 1")),
         ({"features": []}, ("features", "at least 1")),
         ({"features": ["a", "a"]}, ("features", "once")),
+        ({"rolling": {"gap": -1}}, ("rolling.gap", "greater than or equal to 0")),
+        ({"rolling": {"step": 0}}, ("rolling.step", "greater than or equal to 1")),
+        ({"rolling": {"gab": 100}}, ("rolling.gab", "not permitted")),
     ],
     "psi": [
         ({"bins": 1}, ("bins", "greater than or equal to 2")),
@@ -110,6 +113,7 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"every": 101}, ("every", "less than or equal to 100")),
         ({"seed": -1}, ("seed", "greater than or equal to 0")),
         ({"features": ["a", "a"]}, ("features", "once")),
+        ({"rolling": {"gap": 100}}, ("rolling", "conformal cannot have it", "Remove it")),
     ],
     "chi_squared": [
         ({"max_categories": 1}, ("max_categories", "greater than or equal to 2")),

@@ -1,0 +1,155 @@
+"""Laws that every windowed data detector keeps whose reference moves on (`rolling`)."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from typing import Any
+
+import pytest
+
+from detectors.base import DataDetector, Reading, Row, State, Value
+from tests.contract.test_data_detector_laws import CASES, SIZES, Case, build, events, seen
+
+REFERENCE, WINDOW, EVERY = SIZES["reference"], SIZES["window"], SIZES["every"]
+GAP, STEP = 300, 50
+ROLLING = {"gap": GAP, "step": STEP}
+WINDOWED = {kind: case for kind, case in CASES.items() if case.windowed}
+
+
+@pytest.fixture(params=WINDOWED)
+def kind(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def case(kind: str) -> Case:
+    return WINDOWED[kind]
+
+
+def drifts(detector: DataDetector[Any], rows: list[Row]) -> list[tuple[int, str | None]]:
+    return [(index, feature) for index, feature, state in seen(detector.observe(rows)) if state is State.DRIFT]
+
+
+def with_gaps(rows: list[Row], share: float, seed: int = 8) -> list[Row]:
+    """The same, with feature `a` missing here and there."""
+    rng = random.Random(seed)
+    return [{"a": None if rng.random() < share else row["a"], "b": row["b"]} for row in rows]
+
+
+def slowly(case: Case, n: int, seed: int = 3) -> list[Row]:
+    """Events whose feature `a` becomes another little by little."""
+    rng = random.Random(seed)
+    return [{"a": case.draw(rng, rng.random() < 0.9 * index / n), "b": case.draw(rng, False)} for index in range(n)]
+
+
+class ByHand:
+    """The values of a feature, and where its reference ends, as the documentation of `rolling` says it."""
+
+    def __init__(self, judges_missing: bool) -> None:
+        self._judges_missing = judges_missing
+        self.values: list[Value] = []
+        self.end = REFERENCE
+        self._moved = REFERENCE + GAP + WINDOW
+
+    def add(self, value: Value) -> None:
+        if value is not None or self._judges_missing:
+            self.values.append(value)
+
+    def check(self) -> None:
+        if len(self.values) >= self._moved + STEP:
+            self._moved = len(self.values)
+            self.end = self._moved - WINDOW - GAP
+
+    @property
+    def compared(self) -> list[Value]:
+        return [*self.values[self.end - REFERENCE : self.end], *self.values[-WINDOW:]]
+
+
+def alike(one: Reading, other: Reading) -> None:
+    """They are equal, but for the rounding of sums that were added up in another order."""
+    for mine, yours in zip(one, other, strict=True):
+        assert mine == (pytest.approx(yours, rel=1e-9, abs=1e-12) if isinstance(yours, float) else yours)
+
+
+def test_a_rolling_reference_reads_as_a_new_detector_given_exactly_those_values(kind: str, case: Case) -> None:
+    never = {"min_effect": case.least_effect, "warning_alpha": None}
+    rolling = build(kind, rolling=ROLLING, **never)
+    known = {name: ByHand(case.judges_missing) for name in "ab"}
+    moved = set()
+    for index, row in enumerate(with_gaps(slowly(case, 3000), 0.3), start=1):
+        for name, feature in known.items():
+            feature.add(row[name])
+        rolling.observe([row])
+        if index % EVERY:
+            continue
+        for feature in known.values():
+            feature.check()
+        if index % 200 or index < 1000:
+            continue
+        moved.add(tuple(feature.end for feature in known.values()))
+        fresh = build(kind, **never)
+        columns = [feature.compared for feature in known.values()]
+        fresh.observe([{"a": a, "b": b} for a, b in zip(*columns, strict=True)])
+        for name in "ab":
+            assert rolling.readings()[name].state is State.STABLE
+            alike(rolling.readings()[name], fresh.readings()[name])
+    assert len(moved) > 5
+
+
+def test_a_slow_change_is_an_alarm_with_a_fixed_reference_and_none_with_one_that_moves(kind: str, case: Case) -> None:
+    rows = slowly(case, 9000)
+    assert drifts(build(kind), rows)
+    assert drifts(build(kind, rolling=ROLLING), rows) == []
+
+
+def test_a_sudden_change_is_found_by_a_reference_that_moves(kind: str, case: Case) -> None:
+    found = drifts(build(kind, rolling=ROLLING), events(case, (5000, False), (700, True)))
+    assert [feature for _, feature in found] == ["a"]
+    assert 5000 <= found[0][0] < 5000 + WINDOW
+
+
+def test_after_a_drift_the_reference_is_learnt_anew_and_moves_only_when_the_gap_is_full_again(
+    kind: str, case: Case
+) -> None:
+    rows = events(case, (2000, False), (5000, True))
+    detector, new = build(kind, rolling=ROLLING), build(kind, rolling=ROLLING)
+    ((at, _),) = drifts(detector, rows)
+
+    new.observe(rows[at + 1 :])
+
+    assert detector.readings()["a"] == new.readings()["a"]
+
+
+@pytest.mark.parametrize(("longest", "every"), [(1, EVERY), (7, EVERY), (5000, EVERY), (7, 1)])
+def test_signals_are_the_same_however_the_stream_is_cut(kind: str, case: Case, longest: int, every: int) -> None:
+    options: dict[str, Any] = {"rolling": {"gap": 30, "step": 7}, "every": every, **case.warns}
+    rows = with_gaps(events(case, (600, False), (300, True)), 0.2)
+    rng, whole, cut, start, found = random.Random(longest), build(kind, **options), build(kind, **options), 0, []
+    while start < len(rows):
+        span = rows[start : start + rng.randint(1, longest)]
+        found += [signal._replace(index=start + signal.index) for signal in cut.observe(span)]
+        start += len(span)
+    assert found == whole.observe(rows)
+    assert found
+    assert cut.readings() == whole.readings()
+
+
+@pytest.mark.parametrize("cut", [205, 1111, 1555])
+def test_a_rolling_detector_pickled_at_any_moment_goes_on_identically(kind: str, case: Case, cut: int) -> None:
+    rows = with_gaps(events(case, (1200, False), (700, True)), 0.2)
+    detector = build(kind, rolling=ROLLING, **case.warns)
+    detector.observe(rows[:cut])
+    twin = pickle.loads(pickle.dumps(detector, protocol=5))
+    assert twin.readings() == detector.readings()
+    assert twin.observe(rows[cut:]) == detector.observe(rows[cut:])
+    assert twin.readings() == detector.readings()
+
+
+def test_the_memory_of_a_rolling_detector_does_not_grow_with_the_stream(kind: str, case: Case) -> None:
+    detector = build(kind, rolling=ROLLING)
+    detector.observe(events(case, (5000, False)))
+    before = len(pickle.dumps(detector))
+    detector.observe(events(case, (5000, False), seed=2))
+    assert len(pickle.dumps(detector)) <= before + 200
