@@ -25,8 +25,10 @@ from detectors.data.conformal import Conformal
 from detectors.data.jensen_shannon import JensenShannon
 from detectors.data.ks import KolmogorovSmirnov
 from detectors.data.missing_rate import MissingRate
+from detectors.data.multivariate import Multivariate
 from detectors.data.new_category import NewCategory
 from detectors.data.psi import Psi
+from detectors.data.schema import Schema
 from detectors.data.value_range import ValueRange
 from detectors.data.wasserstein import Wasserstein
 
@@ -50,7 +52,9 @@ NUMERIC: dict[str, type[DataDetector[Any]]] = {
     "jensen_shannon": JensenShannon,
     "ks": KolmogorovSmirnov,
     "missing_rate": MissingRate,
+    "multivariate": Multivariate,
     "psi": Psi,
+    "schema": Schema,
     "value_range": ValueRange,
     "wasserstein": Wasserstein,
 }
@@ -59,6 +63,7 @@ CATEGORICAL: dict[str, type[DataDetector[Any]]] = {
     "chi_squared": ChiSquared,
     "missing_rate": MissingRate,
     "new_category": NewCategory,
+    "schema": Schema,
 }
 
 DATA: dict[str, type[DataDetector[Any]]] = {**NUMERIC, **CATEGORICAL}

@@ -7,10 +7,10 @@ large samples.
 1. A given reference. What the window adds and what the reference is off by are normal in f dimensions, so that with a
    given reference the statistic is n / (n + m) of noncentral chi-squared, whose noncentrality is m / n of a central
    one. References are followed as a quadrature over the root of that.
-2. A sliding window, and renewal: see `detectors.calibration.renewal`. With r the root of the noncentral chi-squared, v
-   is its hazard, and the pull is what its density falls off by, -(ln density)': for a central one r - (f - 1) / r,
-   which is Aldous' sum over the sphere for f independent processes. (Where the density does not fall, alarms are
-   frequent and the statistic hardly pulled: v p is held at no less than that of a chance of one half.)
+2. A sliding window, and renewal: see `detectors.calibration.renewal`. With r the root of noncentral chi-squared, v is
+   its hazard, and the pull is what its density falls off by, -(ln density)': for a central one r - (f - 1) / r, which
+   is Aldous' sum over the sphere for f independent processes. Where the density does not fall, alarms are frequent and
+   the statistic hardly pulled: v p is held at no less than that of a chance of one half.
 
 `scripts/calibrate_windows.py` simulates it.
 

@@ -69,26 +69,30 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
         self._moments: list[Moments] = [(0.0, 0.0)] * n
         super().__init__(config, features, slots=slots)
         self._unit = 1.0 / config.reference + 1.0 / config.window
-        self._drift_at = self._critical(self._share)
-        self._warning_at = self._drift_at if self._warning_share is None else self._critical(self._warning_share)
+        # By degrees of freedom, found when first needed; there is no critical distance where there is but one bin.
+        self._drift_at, self._warning_at = (np.full(self._width, np.nan) for _ in range(2))
+        self._drift_at[0] = self._warning_at[0] = math.inf
 
     @abstractmethod
     def _distance(self, before: Floats, after: Floats) -> Floats:
         """The distances of some features, from the shares of their bins in reference and window."""
 
     @abstractmethod
-    def _expected(self, chi_squared: Floats) -> Floats:
-        """The distances that go with values of chi-squared if nothing changed, in the limit of large samples."""
+    def _expected(self, chi_squared: float) -> float:
+        """The distance that goes with a value of chi-squared if nothing changed, in the limit of large samples."""
 
     @abstractmethod
     def _chi_squared(self, distance: float) -> float:
         """The inverse of `_expected`."""
 
-    def _critical(self, share: float) -> Floats:
-        """The least distance to act on, by degrees of freedom; there is none where there is but one bin."""
-        chi_squared = special.chdtri(np.arange(1.0, self._width), share).astype(np.float64)
-        critical = self._expected(chi_squared)
-        return np.concatenate([[math.inf], np.maximum(critical, self.config.min_effect)])
+    def _find_critical(self, freedom: int) -> None:
+        """Find the least distances to act on, with so many degrees of freedom."""
+        self._drift_at[freedom] = self._critical(freedom, self._chance(freedom))
+        share = self._warning_share
+        self._warning_at[freedom] = self._drift_at[freedom] if share is None else self._critical(freedom, share)
+
+    def _critical(self, freedom: int, share: float) -> float:
+        return max(self._expected(float(special.chdtri(freedom, share))), self.config.min_effect)
 
     def _learn(self, feature: int, values: Floats) -> None:
         bins, size = self.config.bins, len(values)
@@ -122,6 +126,8 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
 
     def _judge(self, features: Ints) -> States:
         distance, freedom = self._compare(features)
+        for unknown in set(freedom[np.isnan(self._drift_at[freedom])].tolist()):
+            self._find_critical(unknown)
         return states_of(distance >= self._warning_at[freedom], distance >= self._drift_at[freedom])
 
     def _read(self, feature: int, state: State) -> Reading:

@@ -102,7 +102,7 @@ class ChiSquared(CountedDetector[ChiSquaredConfig]):
         if comparison.freedom == 0 or comparison.effect < self.config.min_effect:
             return State.STABLE
         p_value = special.chdtrc(comparison.freedom, comparison.statistic)
-        if p_value <= self._share:
+        if p_value <= self._chance(comparison.freedom):
             return State.DRIFT
         return State.WARNING if self._warning_share is not None and p_value <= self._warning_share else State.STABLE
 
@@ -116,7 +116,7 @@ class ChiSquared(CountedDetector[ChiSquaredConfig]):
         return Reading(
             state,
             statistic=statistic,
-            threshold=float(special.chdtri(freedom, self._share)) if freedom else None,
+            threshold=float(special.chdtri(freedom, self._chance(freedom))) if freedom else None,
             p_value=float(special.chdtrc(freedom, statistic)) if freedom else 1.0,
             before=share_before,
             after=share_after,

@@ -44,9 +44,8 @@ class JensenShannon(BinnedDetector[JensenShannonConfig]):
         distance: Floats = np.sqrt(np.maximum(bits, 0.0))
         return distance
 
-    def _expected(self, chi_squared: Floats) -> Floats:
-        distance: Floats = np.sqrt(chi_squared * self._unit / _LIMIT)
-        return distance
+    def _expected(self, chi_squared: float) -> float:
+        return math.sqrt(chi_squared * self._unit / _LIMIT)
 
     def _chi_squared(self, distance: float) -> float:
         return distance * distance * _LIMIT / self._unit

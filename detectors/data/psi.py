@@ -40,7 +40,7 @@ class Psi(BinnedDetector[PsiConfig]):
         index: Floats = ((after - before) * np.log(after / before)).sum(axis=1)
         return index
 
-    def _expected(self, chi_squared: Floats) -> Floats:
+    def _expected(self, chi_squared: float) -> float:
         return chi_squared * self._unit
 
     def _chi_squared(self, distance: float) -> float:

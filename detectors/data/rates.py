@@ -63,8 +63,8 @@ class RateDetector(CountedDetector[R]):
     def _limit(self, feature: int, share: float) -> tuple[int, int]:
         (unusual, n), m, least = self._usual[feature], self.config.window, self.config.min_effect
         if not self.both_sides:
-            return -1, _least_count(unusual, n, m, share, least)
-        return m - _least_count(n - unusual, n, m, share / 2.0, least), _least_count(unusual, n, m, share / 2.0, least)
+            return -1, least_count(unusual, n, m, share, least)
+        return m - least_count(n - unusual, n, m, share / 2.0, least), least_count(unusual, n, m, share / 2.0, least)
 
     def _judge(self, features: Ints) -> States:
         counts, limits = self._counts[features, UNUSUAL], self._limits[features].T
@@ -108,7 +108,7 @@ def _log_choose(n: int, k: Ints) -> Floats:
 
 
 @lru_cache(maxsize=10_000)
-def _least_count(unusual: int, reference: int, window: int, share: float, min_effect: float) -> int:
+def least_count(unusual: int, reference: int, window: int, share: float, min_effect: float) -> int:
     """The fewest unusual values in a window that are an alarm; `window` + 1 if any number is not."""
     effect = max(1, math.ceil((unusual / reference + min_effect) * window - 1e-9))
     return bisect_left(

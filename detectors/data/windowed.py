@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from detectors.base import Reading, Row, Share, Signal, State
+from detectors.calibration.chi_squared import chance
 from detectors.calibration.renewal import LONGEST, SHORTEST, safe_chance
 from detectors.data.blocks import BlockConfig, BlockDetector
 from detectors.data.rolling import Rolling, RollingConfig
@@ -113,6 +114,19 @@ class WindowedConfig(BlockConfig):
         counted = {} if share.horizon == math.inf else {"horizon": share.horizon}
         return {**super()._of_share(share), **counted}
 
+    def chance(self, streams: int, freedom: int | None = None) -> float:
+        """The chance of a false alarm at one check of one of so many streams of values that is no more than is named.
+
+        For statistics that are chi-squared with so many degrees of freedom if nothing changed; without `freedom` for
+        any other.
+        """
+        if self.run_length is None:
+            return self.alpha / streams
+        if freedom is None:
+            return safe_chance(self.window, self.every, self.run_length)
+        sizes = self.reference, self.window, self.every
+        return chance(*sizes, freedom, self.run_length, horizon=self.counted_over)
+
     @property
     def counted_over(self) -> float:
         """The horizon; infinite for the long run."""
@@ -160,12 +174,9 @@ class WindowedDetector(BlockDetector[W]):
         self._rolling = None if config.rolling is None else Rolling(config.rolling, *sizes)
         self.reset()
 
-    def _chance(self) -> float:
-        """The chance of a false alarm at one check of one feature that is no more than the configuration names."""
-        config = self.config
-        if config.run_length is None:
-            return config.alpha / len(self.features)
-        return safe_chance(config.window, config.every, config.run_length)
+    def _chance(self, freedom: int | None = None) -> float:
+        """The chance of a false alarm at one check of one feature; see `WindowedConfig.chance`."""
+        return self.config.chance(len(self.features), freedom)
 
     @abstractmethod
     def _slots(self) -> int:

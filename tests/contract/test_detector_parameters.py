@@ -75,6 +75,7 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"alpha": 0}, ("alpha", "greater than 0")),
         ({"alpha": 0.1, "warning_alpha": 0.1}, ("warning_alpha", "more than alpha=0.1")),
         ({"min_effect": 1.0}, ("min_effect", "less than 1")),
+        ({"run_length": 999}, ("run_length", "greater than or equal to 1000")),
         ({"features": []}, ("features", "at least 1")),
         ({"features": ["a", "a"]}, ("features", "once")),
         ({"rolling": {"gap": -1}}, ("rolling.gap", "greater than or equal to 0")),
@@ -95,6 +96,12 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"min_effect": math.inf}, ("min_effect", "finite")),
         ({"every": 501}, ("every", "at most window=500")),
     ],
+    "multivariate": [
+        ({"components": 3}, ("components", "greater than or equal to 4")),
+        ({"reference": 100}, ("components", "at most 10", "Lower components or raise reference")),
+        ({"seed": -1}, ("seed", "greater than or equal to 0")),
+        ({"min_effect": math.inf}, ("min_effect", "finite")),
+    ],
     "missing_rate": [
         ({"min_effect": 1}, ("min_effect", "less than 1")),
         ({"alpha": 0}, ("alpha", "greater than 0")),
@@ -102,6 +109,10 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
     "new_category": [
         ({"min_effect": -0.01}, ("min_effect", "greater than or equal to 0")),
         ({"alpha": 0.1, "warning_alpha": 0.01}, ("warning_alpha", "more than alpha=0.1")),
+    ],
+    "schema": [
+        ({"min_effect": 1}, ("min_effect", "less than 1")),
+        ({"every": 501}, ("every", "at most window=500")),
     ],
     "value_range": [
         ({"margin": -0.1}, ("margin", "greater than or equal to 0")),
