@@ -133,7 +133,7 @@ class DetectorConfig(BaseModel):
         None, ge=10, le=1e12, description="values that pass on average before a false alarm; absent: as the rest says"
     )
     segments: SegmentsConfig | None = Field(
-        None, description="watch parts of the stream apart, by the values of a feature; absent: all of it together"
+        None, description="watch parts of the stream apart, by the values of a feature; absent: all together"
     )
 
     @property
@@ -142,9 +142,16 @@ class DetectorConfig(BaseModel):
         return self.name or self.kind
 
     @property
+    def by_hand(self) -> list[str]:
+        """What the user has set that says how easily it alarms. A default that was written out does not count."""
+        fields = type(self).model_fields
+        named = dict.fromkeys(("run_length", *self.knobs))
+        return [knob for knob in named if getattr(self, knob) != fields[knob].default]
+
+    @property
     def set_by_hand(self) -> bool:
-        """Whether the user has said how easily it alarms. A default that was written out does not count."""
-        return any(getattr(self, knob) != type(self).model_fields[knob].default for knob in self.knobs)
+        """Whether the user has said how easily it alarms."""
+        return bool(self.by_hand)
 
     def with_share(self, share: Share) -> Self:
         """The same, calibrated to a share of a budget.

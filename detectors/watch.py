@@ -10,6 +10,7 @@ from typing import Any
 
 from detectors.base import ConceptDetector, DataDetector, Reading, Row, Signal
 from detectors.registry import ConceptConfig, DataConfig, build_concept, build_data
+from detectors.segments import SegmentedErrors, SegmentedFeatures
 
 
 class ErrorWatch:
@@ -55,12 +56,18 @@ class FeatureWatch:
         self._detector.reset()
 
 
-def watch_errors(config: ConceptConfig) -> ErrorWatch:
+def watch_errors(config: ConceptConfig) -> ErrorWatch | SegmentedErrors:
     """What watches errors as configured."""
-    return ErrorWatch(config)
+    watch = ErrorWatch(config)
+    return watch if config.segments is None else SegmentedErrors(config, watch)
 
 
-def watch_features(config: DataConfig, numeric: Sequence[str], categorical: Sequence[str]) -> FeatureWatch | None:
+def watch_features(
+    config: DataConfig, numeric: Sequence[str], categorical: Sequence[str]
+) -> FeatureWatch | SegmentedFeatures | None:
     """What watches features as configured; None if there is none of the type it is for. Raises as `build_data` does."""
     detector = build_data(config, numeric, categorical)
-    return None if detector is None else FeatureWatch(config, detector)
+    if detector is None:
+        return None
+    watch = FeatureWatch(config, detector)
+    return watch if config.segments is None else SegmentedFeatures(config, watch)

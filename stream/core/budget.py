@@ -132,14 +132,8 @@ def _check_names(parts: list[Part], weights: Mapping[str, float]) -> None:
         if names[name].set_by_hand:
             raise ValueError(
                 f"alarms.weights: {name!r} is outside the budget, as {names[name].called} has a setting of its own "
-                f"({', '.join(_by_hand(names[name]))}). Remove the weight, or the setting"
+                f"({', '.join(names[name].by_hand)}). Remove the weight, or the setting"
             )
-
-
-def _by_hand(config: DetectorConfig) -> list[str]:
-    """The knobs that the user has set."""
-    fields = type(config).model_fields
-    return [knob for knob in config.knobs if getattr(config, knob) != fields[knob].default]
 
 
 def one_of(names: list[str]) -> str:

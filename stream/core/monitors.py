@@ -57,8 +57,9 @@ class Monitors:
         found = [("data_drift", *told) for one in self._data for told in one.named(one.watch.observe(rows, times))]
         if self._prediction:
             said = judge.said(outputs)
-            for row, features in zip(said, rows, strict=True):
-                row |= {name: features.get(name) for name in self._shown}
+            if self._shown:  # a prediction's own class stands before a feature of that name
+                pairs = zip(said, rows, strict=True)
+                said = [{name: features.get(name) for name in self._shown} | row for row, features in pairs]
             found += [
                 ("prediction_drift", *told)
                 for one in self._prediction

@@ -104,3 +104,47 @@ def test_a_restored_task_goes_on_watching_predictions_as_it_would_have() -> None
     drive(restored, second)
 
     assert fingerprint(restored.state.monitors) == fingerprint(lived.state.monitors)
+
+
+def in_two_countries(n: int, at: int, *, moves: tuple[str, ...]) -> list[Event]:
+    """Events in turns of two countries; `x` moves by three deviations at event `at` in some of them."""
+    rng = random.Random(5)
+    made = []
+    for i in range(n):
+        country = "ab"[i % 2]
+        made.append(event(i, {"x": rng.gauss(3 if i >= at and country in moves else 0, 1), "kind": country}))
+    return made
+
+
+def test_an_alert_names_the_segment_that_changed() -> None:
+    ks = {"kind": "ks", **SMALL, "segments": {"by": "kind"}}
+    engine = Engine(small_config({"detectors": {"data": [ks]}}), 0)
+
+    found = alerts(drive(engine, in_two_countries(3000, 2000, moves=("b",)), span=37), "data_drift")
+
+    assert [(a.detector, a.feature, a.segment) for a in found] == [("ks", "x", "kind=b")]
+    assert 2000 <= found[0].offset < 2400
+
+
+def test_an_alert_of_one_segment_does_not_hold_back_that_of_another() -> None:
+    ks = {"kind": "ks", **SMALL, "segments": {"by": "kind"}}
+    engine = Engine(small_config({"detectors": {"data": [ks]}, "alerts": {"cooldown": "30d"}}), 0)
+
+    found = alerts(drive(engine, in_two_countries(3000, 2000, moves=("a", "b")), span=37), "data_drift")
+
+    assert {a.segment for a in found} == {"kind=a", "kind=b"}
+    assert len({a.id for a in found}) == 2
+
+
+@pytest.mark.parametrize("by", ["kind", "class"])
+def test_predictions_are_watched_apart_by_a_feature_of_their_events_or_by_their_class(by: str) -> None:
+    ks = {"kind": "ks", **SMALL, "segments": {"by": by}}
+    engine = Engine(small_config({"detectors": {"prediction": [ks]}, "alerts": {"cooldown": 0}}), 0)
+    drive(engine, stream(600))
+
+    found = alerts(drive(engine, in_two_countries(3000, 2000, moves=("b",)), span=37), "prediction_drift")
+
+    assert {(a.feature, a.segment) for a in found if a.offset >= 2000} >= {
+        ("score", "kind=b" if by == "kind" else "class=true")
+    }
+    assert by == "class" or "kind=a" not in {a.segment for a in found if a.offset >= 2000}

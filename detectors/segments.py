@@ -1,0 +1,129 @@
+"""Parts of a stream watched apart: one detector for each value of a categorical feature.
+
+Each is what it would be if it saw the values of its segment alone, in their order.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from detectors.base import DetectorConfig, Reading, Row, Signal
+from detectors.data.categories import category
+
+MISSING: Final = "(missing)"
+"""The segment of rows that have no value of the feature."""
+OTHER: Final = "(other)"
+"""The segment of values that came when there were as many segments as there may be."""
+
+T = TypeVar("T")
+
+
+class _Watch(Protocol):
+    """What watches a stream: an `ErrorWatch`, a `FeatureWatch`."""
+
+    def readings(self) -> dict[str, Reading]: ...
+
+
+class ErrorsWatch(_Watch, Protocol):
+    """What watches errors."""
+
+    def observe(self, errors: Sequence[float], rows: Sequence[Row], times: Sequence[float]) -> list[Signal]: ...
+
+
+class FeaturesWatch(_Watch, Protocol):
+    """What watches features."""
+
+    def observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]: ...
+
+
+W = TypeVar("W", bound=_Watch)
+
+
+class _Segments(Generic[W]):
+    """Memory and number of detectors in proportion to the segments: as many as configured, and two more.
+
+    Every row is in exactly one segment: that of its value, MISSING, or OTHER for values that come when the others are
+    all taken. A value that is called like one of these two is in it.
+    """
+
+    def __init__(self, config: DetectorConfig, pristine: W) -> None:
+        assert config.segments is not None
+        self.config = config
+        self._by, self._most = config.segments.by, config.segments.most
+        self._pristine = pristine  # what each segment starts with a copy of
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything seen, and which segments there were."""
+        self._segments: dict[str, W] = {}
+
+    def readings(self) -> dict[str, Reading]:
+        """The newest readings, by feature, of the segment that matters most: in the state of most concern, and among
+        those with the largest statistic. So they are no more than without segments.
+        """
+        found: dict[str, Reading] = {}
+        for watch in self._segments.values() or (self._pristine,):
+            for name, reading in watch.readings().items():
+                if name not in found or _concern(reading) > _concern(found[name]):
+                    found[name] = reading
+        return found
+
+    def _observe(self, rows: Sequence[Row], show: Callable[[W, list[int]], list[Signal]]) -> list[Signal]:
+        """Have every segment's rows shown to its watch, by their positions; signals in the order of the rows."""
+        positions: dict[str, list[int]] = {}
+        for position, row in enumerate(rows):
+            positions.setdefault(self._segment_of(row), []).append(position)
+        signals = [
+            signal._replace(index=own[signal.index], segment=f"{self._by}={name}")
+            for name, own in positions.items()
+            for signal in show(self._segments[name], own)
+        ]
+        return sorted(signals, key=lambda signal: signal.index)
+
+    def _segment_of(self, row: Row) -> str:
+        """The segment of a row, made if it is new."""
+        name = _name_of(row.get(self._by))
+        if name not in self._segments:
+            if name not in (MISSING, OTHER) and len(self._segments.keys() - {MISSING, OTHER}) >= self._most:
+                name = OTHER
+            if name not in self._segments:
+                self._segments[name] = copy.deepcopy(self._pristine)
+        return name
+
+
+class SegmentedErrors(_Segments[ErrorsWatch]):
+    """Errors watched apart, by a feature of their events."""
+
+    def observe(self, errors: Sequence[float], rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
+        """Take a span of errors, with the features and times of their events; signals name their segment.
+
+        Raises `BadValue` for errors that are of no use. Other segments may have taken theirs then.
+        """
+        return self._observe(
+            rows, lambda watch, own: watch.observe(_picked(errors, own), _picked(rows, own), _picked(times, own))
+        )
+
+
+class SegmentedFeatures(_Segments[FeaturesWatch]):
+    """Features watched apart, by one of them."""
+
+    def observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
+        """Take a span of rows, with their times; signals name their segment."""
+        return self._observe(rows, lambda watch, own: watch.observe(_picked(rows, own), _picked(times, own)))
+
+
+def _name_of(value: Any) -> str:
+    found = category(value)
+    if found is None:
+        return MISSING
+    return str(found).lower() if isinstance(found, bool) else str(found)
+
+
+def _picked(values: Sequence[T], positions: list[int]) -> Sequence[T]:
+    return values if len(positions) == len(values) else [values[position] for position in positions]
+
+
+def _concern(reading: Reading) -> tuple[int, float]:
+    return reading.state, -1.0 if reading.statistic is None else reading.statistic
