@@ -60,6 +60,8 @@ def subject_of(alert: Alert) -> str:
     """What changed: a feature, or one category of it, in which segment, and the detector that says so."""
     if alert.feature is None and alert.detector is None:
         return words(alert.detail or alert.model)
+    if alert.kind == "data_quality":
+        return f"{alert.feature} rejected, mostly {words(alert.detail or 'unknown')}"
     subject = alert.feature or "errors"
     if alert.feature is not None and alert.detail is not None:
         subject += f"={alert.detail}"

@@ -24,9 +24,10 @@ from stream.core.monitors import Cooldown, Monitors, alert_id, evidence, severit
 from stream.core.outputs import predictions, split, topic_of
 from stream.core.pending import Joined, Pending, Waiting
 from stream.core.problem import judge_for
+from stream.core.rejections import Rejections
 from stream.core.runs import predict_and_learn
 from stream.core.scores import Scores, Track
-from stream.records import Alert, Command, Effect, Event, Label, Promote, Span, Swap, Target
+from stream.records import Alert, Command, Effect, Event, Label, Promote, Rejected, Span, Swap, Target
 
 MAX_AHEAD = 3600.0
 """Seconds that record time may run ahead of the time passed in. A clock that jumps further is not believed."""
@@ -48,6 +49,7 @@ class TaskState:
         self.version = 0
         self.baselines = baselines_for(model.problem)
         self.monitors = Monitors(config)
+        self.rejections = Rejections(config)
         self.adaptation = Adaptation(config.adaptation, self.judge)
         self.pending = Pending(config.labels.ttl, config.labels.max_pending)
         self.scores = Scores(["champion", *(name for name, _ in self.baselines)], config.scores.window)
@@ -100,12 +102,7 @@ class Engine:
         at_label = self._take_labels(span.labels, now, effects) if span.labels and at_event is None else None
         stopped = at_event is not None or at_label is not None
         taken, rest = split(span, at_event, at_label, self.config) if stopped else (span, None)
-        if taken.rejected:
-            for rejected in taken.rejected:
-                side = topic_of(rejected, self.config)
-                self._count(side, "dead_lettered")
-                self._reached(side, rejected.offset)
-            effects[:0] = taken.rejected
+        effects[:0] = [*taken.rejected, *self._judge_rejected(taken, now + MAX_AHEAD)]
         unlabelled, unknown = self.state.pending.given_up()
         self._count("predictions", "expired", unlabelled)
         self._count("labels", "expired", unknown)
@@ -362,6 +359,21 @@ class Engine:
             return False
         effects.append(proposal)
         return True
+
+    def _judge_rejected(self, taken: Span, ahead: float) -> list[Effect]:
+        """Account for the records of a span that cannot be used, and tell of a topic that has more of them."""
+        found: list[Effect] = []
+        rejected: dict[str, list[Rejected]] = {"events": [], "labels": []}
+        for one in taken.rejected:
+            side = topic_of(one, self.config)
+            self._count(side, "dead_lettered")
+            self._reached(side, one.offset)
+            rejected[side].append(one)
+        watch = self.state.rejections.observe
+        for topic, records in (("events", taken.events), ("labels", taken.labels)):
+            for name, signal, track, at in watch(topic, records, rejected[topic], ahead):
+                found.append(self._alert("data_quality", at[1], at[0], "none", evidence(name, signal, track, at)))
+        return found
 
     # alerts and accounts
 

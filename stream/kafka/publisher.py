@@ -107,7 +107,7 @@ class Publisher:
         """Show how a task does: scores, detectors, faults, and how far it is behind the `end` of its topics."""
         state = task.engine.state
         self._telemetry.set_scores(task.partition, state.scores.report(state.judge))
-        self._telemetry.set_readings(task.partition, state.monitors.readings())
+        self._telemetry.set_readings(task.partition, state.monitors.readings() | state.rejections.readings())
         self._telemetry.set_faults(task.partition, state.champion.faults)
         for (topic, partition), at in task.positions().items():
             newest = end(topic, partition)

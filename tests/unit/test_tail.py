@@ -55,6 +55,13 @@ def test_a_feature_that_spreads_is_told_with_its_deviations() -> None:
     assert "pressure (ks)  wider, deviation 6.1 -> 9.84" in line.plain
 
 
+def test_records_that_cannot_be_used_are_told_with_their_topic_and_the_commonest_reason() -> None:
+    known = {"detector": "rejected", "feature": "labels", "detail": "wrong_type", "direction": "up"}
+    line = alert_line(alert(kind="data_quality", before=0.01, after=1.0, **known))
+
+    assert "data quality      labels rejected, mostly wrong type  up 0.01 -> 1  arrival-delay" in line.plain
+
+
 @pytest.mark.parametrize(
     ("events", "told"),
     [(960.0, "960"), (45_123.4, "45,100"), (4_500_000.0, "4.5 million"), (2e9, "2 billion")],

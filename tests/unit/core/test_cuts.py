@@ -59,6 +59,7 @@ def config(problem: str, bound: int = 200, margin: float = 0.0, policy: str = "r
             "detectors": {
                 "concept": [{"kind": "page_hinkley", "threshold": 3}, {"kind": "ddm"}],
                 "data": [{"kind": "ks", **sizes}, {"kind": "chi_squared", **sizes}],
+                "rejected": {"run_length": 30},
                 "error_scale": 2.0,
             },
             "adaptation": {
@@ -142,13 +143,14 @@ def spans(records: Iterable[Record], cut: random.Random, share: float) -> Iterat
 
 
 class Outcome(NamedTuple):
-    """All that a run put out, by kind and in order, and what it came to; the order of all kinds but dead letters, which
-    is that of single records only where no label has its event wait.
+    """All that a run put out, by kind and in order, and what it came to; the order of all kinds but dead letters and
+    what is said of them, which is that of single records only where no label has its event wait.
     """
 
     predictions: list[Prediction]
     alerts: list[Alert]
     dead_letters: list[Rejected]
+    quality: list[Alert]  # by topic
     promotions: list[tuple[Any, ...]]
     counts: Counter[tuple[str, str]]
     scores: dict[str, dict[str, float]]
@@ -174,10 +176,13 @@ def run(under_test: Config, cut: Iterable[Span], seed: int = 0) -> tuple[Outcome
                     promotions.append((*structs.astuple(asked)[1:], fingerprint(asked.learner)))
                     effects += engine.command(answer(asked, answers), NOW)
     state = engine.state
+    quality = [e for e in effects if isinstance(e, Alert) and is_of_quality(e)]
+    effects = [e for e in effects if not is_of_quality(e)]
     outcome = Outcome(
         [structs.replace(e, latency_ms=0.0) for e in effects if isinstance(e, Prediction)],
         [e for e in effects if isinstance(e, Alert)],
         [e for e in effects if isinstance(e, Rejected)],
+        sorted(quality, key=lambda alert: alert.feature or ""),
         promotions,
         state.counts,
         state.scores.report(state.judge),
@@ -185,6 +190,10 @@ def run(under_test: Config, cut: Iterable[Span], seed: int = 0) -> tuple[Outcome
         [(type(e).__name__, e.offset) for e in effects if not isinstance(e, Rejected)],
     )
     return outcome, state
+
+
+def is_of_quality(effect: Effect) -> bool:
+    return isinstance(effect, Alert) and effect.kind == "data_quality"
 
 
 def answer(asked: Promote, chance: random.Random) -> Command:
@@ -308,6 +317,7 @@ def test_these_streams_have_all_that_could_depend_on_the_cuts() -> None:
     counts = sum((outcome.counts for outcome in outcomes), Counter())
 
     assert sum(len(outcome.promotions) for outcome in outcomes) > 3
+    assert {alert.feature for outcome in outcomes for alert in outcome.quality} == {"events", "labels"}
     assert {alert.kind for outcome in outcomes for alert in outcome.alerts} == {
         "concept_drift",
         "data_drift",
