@@ -215,6 +215,11 @@ class ConceptDetector(ABC, Generic[C]):
         """The reading after the last value."""
         return self._read(self._state)
 
+    @property
+    def threshold(self) -> float | None:
+        """The statistic from which it alarms; None where that depends on the values."""
+        return None
+
     def observe_one(self, error: float) -> Reading:
         """Take one error and return the reading after it. Raises `BadValue`."""
         self._state = self._update(self._checked((error,))[0])
@@ -283,6 +288,11 @@ class DataDetector(ABC, Generic[C]):
             raise ValueError(f"{type(self).__name__} needs at least one feature; got none")
         self.config = config
         self.features = tuple(features)
+
+    @property
+    def threshold(self) -> float | None:
+        """The statistic from which it alarms; None where that depends on the values."""
+        return None
 
     @abstractmethod
     def observe(self, rows: Sequence[Row]) -> list[Signal]:

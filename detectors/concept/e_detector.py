@@ -94,6 +94,10 @@ class EDetector(ConceptDetector[EDetectorConfig]):
         self._threshold = 2.0 * config.run_length
         super().__init__(config)
 
+    @property
+    def threshold(self) -> float:
+        return self._threshold
+
     def _forget(self) -> None:
         self._waiting: list[float] = []  # for the end of the warm-up, or for the next check
         self._low, self._span = 0.0, 1.0

@@ -93,6 +93,10 @@ class Conformal(BlockDetector[ConformalConfig]):
         self._earlier = np.tri(config.every, k=-1, dtype=np.bool_)
         self.reset()
 
+    @property
+    def threshold(self) -> float:
+        return self._threshold
+
     def reset(self) -> None:
         """Forget everything seen, as if newly made."""
         super().reset()

@@ -56,6 +56,10 @@ class KolmogorovSmirnov(ForesightDetector[KsConfig], NumericDetector[KsConfig]):
             self._drift_at if share is None else self._least(max(self._unlikely(share), config.min_effect))
         )
 
+    @property
+    def threshold(self) -> float:
+        return self._threshold
+
     def _derive(self, config: KsConfig, n: int) -> None:
         self._ranks = Ranks(n, config.reference)
         self._excess = Excess(n, config.reference, config.window, self._ranks.width)

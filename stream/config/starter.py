@@ -144,6 +144,9 @@ def _detectors(guess: Guess) -> Iterator[str]:
     if types - {"number"}:
         yield "    - kind: chi_squared"
     yield ""
+    yield "alarms:  # over all detectors and features together; each is calibrated to its share"
+    yield "  expected_events_per_false_alarm: 1000000"
+    yield ""
 
 
 def _scalar(text: str, *, key: bool = False) -> str:

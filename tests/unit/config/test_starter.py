@@ -20,6 +20,7 @@ from stream.config.infer import Guess, LabelGuess, infer
 from stream.config.load import load
 from stream.config.model import Config
 from stream.config.starter import starter
+from stream.core.budget import divide
 from stream.errors import ConfigError, DataError
 
 NAMES = ["Ada", "Bo", "Cy", "Di"]
@@ -142,6 +143,8 @@ def test_init_writes_a_file_that_loads(tmp_path: Path) -> None:
 
     config = load(output, {})
     assert (config.app, config.events.label, list(config.events.features)) == ("trips", "is_fraud", ["x"])
+    assert config.alarms is not None
+    assert all(part.share is not None for part in divide(config))
 
 
 def test_init_says_how_much_it_reads_and_reads_no_more(tmp_path: Path) -> None:
