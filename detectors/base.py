@@ -302,6 +302,17 @@ class DataDetector(ABC, Generic[C]):
     def readings(self) -> dict[str, Reading]:
         """The newest reading of each feature."""
 
+    def preset(self, rows: Sequence[Row]) -> dict[str, int]:
+        """Start anew with references from outside: out of rows that stand for what is usual, in random order.
+
+        Each feature takes usable values in the order of the rows, as many as make up its reference, and is judged from
+        its first full window on. Returns how many values a feature lacks, by feature; it learns those from the stream,
+        and all where no row names it. After a DRIFT it learns anew as ever. A detector that has no use for such rows
+        learns everything from the stream.
+        """
+        self.reset()
+        return {}
+
     @abstractmethod
     def rebase(self, feature: str | None = None) -> None:
         """Drop the reference of one feature, or of all, and learn it anew from the values that follow."""

@@ -47,6 +47,12 @@ class FeatureWatch:
         """Take a span of rows, with their times (seconds since the epoch). Returns what `DataDetector.observe` does."""
         return self._detector.observe(rows)
 
+    def preset(self, rows: Sequence[Row], times: Sequence[float]) -> dict[str, int]:
+        """Start anew with references out of rows from outside, with their times. Returns what `DataDetector.preset`
+        does.
+        """
+        return self._detector.preset(rows)
+
     def readings(self) -> dict[str, Reading]:
         """The newest reading by feature."""
         return self._detector.readings()

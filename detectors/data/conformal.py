@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import Direction, Reading, Signal, State
+from detectors.base import Direction, Reading, Row, Signal, State
 from detectors.data.blocks import BlockConfig, BlockDetector
 from detectors.data.numbers import Moments, moments, numeric_columns
 from detectors.data.windowed import Bools, Floats
@@ -111,6 +111,19 @@ class Conformal(BlockDetector[ConformalConfig]):
         self._bets = np.zeros((2, n, _BETS))
         self._peaks = [0.0] * n  # largest sum since the last check
         self._states = [State.WARMUP] * n
+
+    def preset(self, rows: Sequence[Row]) -> dict[str, int]:
+        """Start anew with references out of rows, and say what each feature lacks (see `DataDetector`).
+
+        The guarantee then needs the values of the stream to be exchangeable with those of the rows.
+        """
+        self.reset()
+        if rows:
+            values, usable = numeric_columns(rows, self.features)
+            for feature in range(len(self.features)):
+                self._learn(feature, values[feature], usable[feature])
+        lacking = zip(self.features, self._learnt, strict=True)
+        return {name: self.config.reference - learnt for name, learnt in lacking if learnt < self.config.reference}
 
     def readings(self) -> dict[str, Reading]:
         """The newest reading of each feature: of the last check, or its progress in the reference."""

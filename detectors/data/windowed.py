@@ -224,6 +224,22 @@ class WindowedDetector(BlockDetector[W]):
         for index in range(n):
             self._start(index)
 
+    def preset(self, rows: Sequence[Row]) -> dict[str, int]:
+        """Start anew with references out of rows, and say what each feature lacks (see `DataDetector`)."""
+        self.reset()
+        named = frozenset[str]().union(*rows)
+        if rows:
+            values, usable = self._columns(rows)
+            usable[[name not in named for name in self.features]] = False
+            for feature in range(len(self.features)):
+                self._gather(feature, values[feature], usable[feature])
+            self._next[:] = 0  # the rows are not of the stream, in which features without gaps are in step
+        return {
+            name: self.config.reference - len(gathered)
+            for name, gathered, learnt in zip(self.features, self._gathered, self._learnt, strict=True)
+            if not learnt
+        }
+
     def _start(self, feature: int) -> None:
         self._gathered[feature] = []
         self._learnt[feature] = False

@@ -1,4 +1,4 @@
-"""Laws that every windowed data detector keeps whose reference moves on (`rolling`)."""
+"""Laws of references: those that move on (`rolling`), and those that come from outside (`preset`)."""
 
 from __future__ import annotations
 
@@ -153,3 +153,82 @@ def test_the_memory_of_a_rolling_detector_does_not_grow_with_the_stream(kind: st
     before = len(pickle.dumps(detector))
     detector.observe(events(case, (5000, False), seed=2))
     assert len(pickle.dumps(detector)) <= before + 200
+
+
+# from outside
+
+
+@pytest.fixture(params=CASES)
+def any_kind(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+def test_a_detector_that_is_given_its_references_judges_from_the_first_full_window_on(any_kind: str) -> None:
+    case, detector = CASES[any_kind], build(any_kind)
+    detector.observe(events(case, (333, True)))  # which is forgotten
+
+    lacking = detector.preset(events(case, (REFERENCE, False)))
+    changed = events(case, (WINDOW, True), seed=2)
+
+    assert lacking == {}
+    assert {reading.reference_n for reading in detector.readings().values()} == {REFERENCE}
+    assert {reading.state for reading in detector.readings().values()} == {State.WARMUP}
+    assert [feature for _, feature in drifts(detector, changed)] == ["a"]
+    assert detector.readings()["a"].state in {State.WARMUP, State.DRIFT}, "it learns anew"
+
+
+@pytest.mark.parametrize("rolling", [None, {"gap": 100, "step": 20}])
+def test_a_given_reference_is_as_one_that_was_learnt_from_the_same_rows(
+    kind: str, case: Case, rolling: dict[str, int] | None
+) -> None:
+    rows = events(case, (700, False), (700, True))
+    learnt, given = build(kind, rolling=rolling, **case.warns), build(kind, rolling=rolling, **case.warns)
+
+    learnt.observe(rows[:REFERENCE])
+    given.preset(rows[:REFERENCE])
+
+    assert given.readings() == learnt.readings()
+    assert given.observe(rows[REFERENCE:]) == learnt.observe(rows[REFERENCE:])
+    assert given.readings() == learnt.readings()
+
+
+@pytest.mark.parametrize("any_kind", [kind for kind, case in CASES.items() if not case.judges_missing], indirect=True)
+def test_rows_beyond_the_reference_and_unusable_values_are_left_out(any_kind: str) -> None:
+    case = CASES[any_kind]
+    rows = events(case, (REFERENCE, False))
+    more, gaps = build(any_kind), build(any_kind)
+
+    more.preset([*rows, *events(case, (100, True))])
+    bad: list[Row] = [{"a": case.missing[1], "b": None}] * 50
+    lacking = gaps.preset([*bad, *rows])
+    rest = events(case, (300, False), (300, True), seed=4)
+
+    assert lacking == {}
+    assert gaps.observe(rest) == more.observe(rest)
+
+
+def test_what_a_feature_lacks_is_told_and_learnt_from_the_stream(any_kind: str) -> None:
+    case, detector = CASES[any_kind], build(any_kind)
+    whole = events(case, (REFERENCE, False))
+    rows: list[Row] = [row if index < 120 else {"a": None, "b": row["b"]} for index, row in enumerate(whole)]
+
+    lacking = detector.preset(rows)
+
+    assert lacking == ({} if case.judges_missing else {"a": REFERENCE - 120})
+    assert detector.readings()["b"].reference_n == REFERENCE
+    detector.observe(events(case, (EVERY, False)))
+    assert detector.readings()["a"].reference_n == (REFERENCE if case.judges_missing else 120 + EVERY)
+
+
+def test_without_rows_everything_is_learnt_from_the_stream(any_kind: str) -> None:
+    detector, new = build(any_kind), build(any_kind)
+    assert detector.preset([]) == dict.fromkeys("ab", REFERENCE)
+    rows = events(CASES[any_kind], (500, False), (300, True))
+    assert detector.observe(rows) == new.observe(rows)
+
+
+def test_a_feature_that_no_row_names_is_learnt_from_the_stream_even_where_missing_values_count(any_kind: str) -> None:
+    detector = build(any_kind)
+    assert detector.preset([{"b": row["b"]} for row in events(CASES[any_kind], (REFERENCE, False))]) == {"a": REFERENCE}
+    assert detector.readings()["a"].reference_n == 0
