@@ -31,6 +31,7 @@ from bench.models import MODELS, configuration, rows
 from learners import artifacts
 from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
 from learners.base import Learner
+from stream.basis import Basis
 from stream.config.model import RedisConfig
 from stream.config.runtime import ArchiveConfig
 from stream.decode import EventDecoder, LabelDecoder
@@ -76,7 +77,7 @@ def run(learner: dict[str, Any], n: int, folder: Path) -> Run:
     """Send `n` events and their labels through a task that is saved when that is due."""
     config = configuration(learner)
     task = Task(config, 0, None, (EventDecoder(config), LabelDecoder(config)))
-    snapshots = Snapshots(config, FileSnapshots(folder, config.app), KEY, KEYS, Telemetry("benchmark"))
+    snapshots = Snapshots(Basis(config), FileSnapshots(folder, config.app), KEY, KEYS, Telemetry("benchmark"))
     snapshots.claim(0)
     xs, ys = rows(DISTINCT)
     seconds = saving = 0.0

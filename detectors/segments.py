@@ -37,6 +37,8 @@ class FeaturesWatch(_Watch, Protocol):
 
     def observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]: ...
 
+    def preset(self, rows: Sequence[Row], times: Sequence[float]) -> dict[str, int]: ...
+
 
 W = TypeVar("W", bound=_Watch)
 
@@ -70,14 +72,18 @@ class _Segments(Generic[W]):
                     found[name] = reading
         return found
 
-    def _observe(self, rows: Sequence[Row], show: Callable[[W, list[int]], list[Signal]]) -> list[Signal]:
-        """Have every segment's rows shown to its watch, by their positions; signals in the order of the rows."""
+    def _apart(self, rows: Sequence[Row]) -> dict[str, list[int]]:
+        """The positions of the rows of each segment."""
         positions: dict[str, list[int]] = {}
         for position, row in enumerate(rows):
             positions.setdefault(self._segment_of(row), []).append(position)
+        return positions
+
+    def _observe(self, rows: Sequence[Row], show: Callable[[W, list[int]], list[Signal]]) -> list[Signal]:
+        """Have every segment's rows shown to its watch, by their positions; signals in the order of the rows."""
         signals = [
             signal._replace(index=own[signal.index], segment=f"{self._by}={name}")
-            for name, own in positions.items()
+            for name, own in self._apart(rows).items()
             for signal in show(self._segments[name], own)
         ]
         return sorted(signals, key=lambda signal: signal.index)
@@ -112,6 +118,18 @@ class SegmentedFeatures(_Segments[FeaturesWatch]):
     def observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
         """Take a span of rows, with their times; signals name their segment."""
         return self._observe(rows, lambda watch, own: watch.observe(_picked(rows, own), _picked(times, own)))
+
+    def preset(self, rows: Sequence[Row], times: Sequence[float]) -> dict[str, int]:
+        """Start anew with references out of rows from outside, each segment with its own; others learn from the stream.
+
+        Returns the most values that a feature lacks in any of these segments, by feature.
+        """
+        self.reset()
+        lacking: dict[str, int] = {}
+        for name, own in self._apart(rows).items():
+            for feature, more in self._segments[name].preset(_picked(rows, own), _picked(times, own)).items():
+                lacking[feature] = max(more, lacking.get(feature, 0))
+        return lacking
 
 
 def _name_of(value: Any) -> str:

@@ -1,5 +1,5 @@
-"""Looking at everything outside a service that it needs, before it starts: keys, Kafka and its topics, Redis, and the
-directory of its snapshots.
+"""Looking at everything outside a service that it needs, before it starts: keys, Kafka and its topics, Redis, the
+profile that its detectors start with, and the directory of its snapshots.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from stream.kafka.client import admin
 from stream.kafka.reach import require_listener
 from stream.kafka.topics import Finding, ensure_topics, inspect_topics
 from stream.stores.connection import address, connect, redis_errors
+from stream.stores.opening import open_basis
 
 _SCRIPT = "return redis.call('EXISTS', KEYS[1])"
 
@@ -27,6 +28,7 @@ def look(config: Config, *, create_topics: bool = False, partitions: int | None 
     yield from _until_failure(lambda: _keys(config))
     yield from _until_failure(lambda: _kafka(config, create_topics, partitions))
     yield from _until_failure(lambda: _redis(config))
+    yield from _until_failure(lambda: _profile(config))
     yield from _until_failure(lambda: _snapshots(config))
 
 
@@ -67,6 +69,12 @@ def _redis(config: Config) -> Iterator[Finding]:
         yield Finding(True, f"Redis runs scripts on driftline:{config.app}:*")
     finally:
         client.close()
+
+
+def _profile(config: Config) -> Iterator[Finding]:
+    profile = open_basis(config).profile
+    if profile is not None:
+        yield Finding(True, f"the profile has {len(profile.times):,} events of {profile.source}")
 
 
 def _snapshots(config: Config) -> Iterator[Finding]:

@@ -12,14 +12,16 @@ from types import FrameType
 
 import structlog
 
+from stream.basis import Basis
 from stream.config.model import Config
+from stream.errors import StoreError
 from stream.kafka.champions import Champions
 from stream.kafka.client import make_log_reader
 from stream.kafka.delivery import delivery_of
 from stream.kafka.opening import Opener
 from stream.kafka.snapshots import Snapshots
 from stream.kafka.worker import Worker
-from stream.stores.opening import open_snapshots, open_store, trusted_keys
+from stream.stores.opening import open_basis, open_snapshots, open_store, trusted_keys
 from stream.stores.watch import ChampionWatcher
 from stream.telemetry import Telemetry
 from stream.web.http import HttpServer
@@ -40,13 +42,15 @@ class Service:
         self.config = config
         self._stop = threading.Event()
         self._telemetry = Telemetry(config.model.name)
+        basis = open_basis(config)
+        _look_at_profile(basis)
         store = open_store(config)
         key, keys = trusted_keys(config.security)
         self._watcher = ChampionWatcher(store, config.model.name, config.redis.poll_interval, telemetry=self._telemetry)
         champions = Champions(config, store, self._watcher, self._telemetry)
-        self._snapshots = Snapshots(config, open_snapshots(config), key, keys, self._telemetry)
+        self._snapshots = Snapshots(basis, open_snapshots(config), key, keys, self._telemetry)
         opener = Opener(
-            config,
+            basis,
             self._snapshots,
             self._telemetry,
             partial(store.artifact, config.model.name),
@@ -91,6 +95,14 @@ class Service:
     def stop(self) -> None:
         """Finish what is begun and return from `run`. May be called from any thread or signal handler."""
         self._stop.set()
+
+
+def _look_at_profile(basis: Basis) -> None:
+    """What is wrong with the profile is said before anything starts; a store that is away is waited for."""
+    try:
+        _ = basis.profile
+    except StoreError as error:
+        log.warning("profile_not_read", error=error.message)
 
 
 def stop_on_signals(service: Service) -> None:

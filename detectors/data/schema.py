@@ -19,7 +19,7 @@ from detectors.data.blocks import plain
 from detectors.data.categories import flat_values
 from detectors.data.counted import CountedDetector
 from detectors.data.rates import RateConfig, least_count, tail
-from detectors.data.windowed import Bools, Ints, Slots, States, states_of
+from detectors.data.windowed import ALL, Bools, Ints, Slots, States, states_of
 
 KINDS = ("missing", "number", "boolean", "text", "not finite", "other")
 _MISSING, _NUMBER, _BOOLEAN, _TEXT, _NOT_FINITE, _OTHER = range(len(KINDS))
@@ -94,8 +94,8 @@ class Schema(CountedDetector[SchemaConfig]):
         n, m = self.config.reference, self.config.window
         return least_count(0, m, n, share / _GONE, self.config.min_effect)
 
-    def _place(self, values: npt.NDArray[np.int8], usable: Bools) -> Slots:
-        return values.astype(np.int64) + self._firsts()
+    def _place(self, values: npt.NDArray[np.int8], usable: Bools, features: slice = ALL) -> Slots:
+        return values.astype(np.int64) + self._firsts()[features]
 
     def _judge(self, features: Ints) -> States:
         counts = self._counts[features, :-1]

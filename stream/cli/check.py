@@ -43,9 +43,13 @@ def check(
 
     from stream.cli import budget
     from stream.config.load import load
+    from stream.config.references import REDIS
     from stream.preflight import look
+    from stream.stores.opening import open_basis
 
     service = load(config)
+    if service.references.profile != REDIS:
+        _ = open_basis(service).profile
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text.assemble(("OK", "bold green"), f" {config}: {_summary(service)}"))
     if service.detectors.all:

@@ -16,6 +16,7 @@ from stream.cli.docs import docs
 from stream.cli.explain import explain
 from stream.cli.init import init
 from stream.cli.models import app as models
+from stream.cli.profile import app as profile
 from stream.cli.run import run
 from stream.cli.simulate import simulate
 from stream.cli.tail import alerts, predictions
@@ -58,5 +59,6 @@ app.command("simulate")(simulate)
 app.command("explain")(explain)
 app.add_typer(dev, name="dev")
 app.add_typer(models, name="models")
+app.add_typer(profile, name="profile")
 app.add_typer(alerts, name="alerts")
 app.add_typer(predictions, name="predictions")

@@ -70,14 +70,14 @@ def _rebuild(config: Config, id_: str, partition: int | None, say: Say) -> tuple
     from stream.kafka.client import make_log_reader
     from stream.kafka.finding import find
     from stream.kafka.rebuild import Rebuilder
-    from stream.stores.opening import open_snapshots, open_store, trusted_keys
+    from stream.stores.opening import open_basis, open_snapshots, open_store, trusted_keys
 
     _, keys = trusted_keys(config.security)
     load = partial(open_store(config).artifact, config.model.name)
     connect = partial(make_log_reader, config.kafka)
     with closing(connect()) as reader:
         found = find(reader, config.topics.predictions, id_, partition, say)
-    rebuilder = Rebuilder(config, open_snapshots(config, to_write=False), keys, load, connect, say)
+    rebuilder = Rebuilder(open_basis(config), open_snapshots(config, to_write=False), keys, load, connect, say)
     return found, rebuilder.rebuild(found.prediction, found.value)
 
 

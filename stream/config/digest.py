@@ -15,8 +15,8 @@ All others may change between two runs.
 """
 
 
-def state_digest(config: Config) -> str:
-    """SHA-256, in hex, of the sections that determine a task's state.
+def state_digest(config: Config, profile: str = "") -> str:
+    """SHA-256, in hex, of the sections that determine a task's state, and of the digest of its profile, if it has one.
 
     The same for the same meaning: defaults count as written out, the order of fields does not matter, nor in which
     terms the false-alarm budget is stated. The order of features does, since learners see them in that order.
@@ -24,4 +24,6 @@ def state_digest(config: Config) -> str:
     data = config.model_dump(mode="json", include=set(STATE_SECTIONS))
     data["events"]["features"] = list(data["events"]["features"].items())
     data["built"] = [(part.section, part.config.model_dump(mode="json")) for part in divide(config)]
+    if profile:
+        data["profile"] = profile
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -14,6 +14,7 @@ from learners.base import LearnerError, Problem, Schema
 from learners.registry import AnyLearnerConfig, build
 from stream.config.alarms import AlarmsConfig
 from stream.config.fields import Brokers, Duration, FieldPath, Secret, Section, TopicName, Words
+from stream.config.references import ReferencesConfig
 from stream.config.runtime import HttpConfig, MergeConfig, RuntimeConfig
 from stream.core.budget import divide, one_of
 
@@ -333,6 +334,7 @@ class Config(Section):
     alarms: AlarmsConfig | None = Field(
         None, description="false-alarm budget over all detectors; left out: each is as its own section says"
     )
+    references: ReferencesConfig = Field(default_factory=ReferencesConfig, description="references from the start")
     adaptation: AdaptationConfig = Field(default_factory=AdaptationConfig, description="what happens on concept drift")
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="when alerts are held back")
     scores: ScoresConfig = Field(default_factory=ScoresConfig, description="prequential scores")

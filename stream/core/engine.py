@@ -27,6 +27,7 @@ from stream.core.problem import judge_for
 from stream.core.rejections import Rejections
 from stream.core.runs import predict_and_learn
 from stream.core.scores import Scores, Track
+from stream.profile import Profile
 from stream.records import Alert, Command, Effect, Event, Label, Promote, Rejected, Span, Swap, Target
 
 MAX_AHEAD = 3600.0
@@ -34,9 +35,12 @@ MAX_AHEAD = 3600.0
 
 
 class TaskState:
-    """All that a task must not lose: models, detectors, pending predictions, scores, counts and the input positions."""
+    """All that a task must not lose: models, detectors, pending predictions, scores, counts and the input positions.
 
-    def __init__(self, config: Config) -> None:
+    A new one is made of the configuration, and of the profile that its detectors start with.
+    """
+
+    def __init__(self, config: Config, profile: Profile | None = None) -> None:
         schema = Schema(tuple(config.events.numeric), tuple(config.events.categorical))
         model = config.model
         self.judge = judge_for(
@@ -48,7 +52,7 @@ class TaskState:
         self.champion: Learner[Any] = registry.build(model.learner, model.problem, schema, model.seed)
         self.version = 0
         self.baselines = baselines_for(model.problem)
-        self.monitors = Monitors(config)
+        self.monitors = Monitors(config, profile)
         self.rejections = Rejections(config)
         self.adaptation = Adaptation(config.adaptation, self.judge)
         self.pending = Pending(config.labels.ttl, config.labels.max_pending)
@@ -73,12 +77,14 @@ class Taken(NamedTuple):
 
 
 class Engine:
-    """Processes the stream of one partition."""
+    """Processes the stream of one partition: from a state on or, without one, from a new one with this profile."""
 
-    def __init__(self, config: Config, partition: int, state: TaskState | None = None) -> None:
+    def __init__(
+        self, config: Config, partition: int, state: TaskState | None = None, profile: Profile | None = None
+    ) -> None:
         self.config = config
         self.partition = partition
-        self.state = state or TaskState(config)
+        self.state = state or TaskState(config, profile)
 
     def process(self, span: Span, now: float) -> list[Effect]:
         """Take a whole span, through any promotion that is asked for on the way: for drivers that carry out none.

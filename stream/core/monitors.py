@@ -13,6 +13,7 @@ from stream.core.budget import divide
 from stream.core.pending import Waiting
 from stream.core.problem import Judge
 from stream.core.scores import Track
+from stream.profile import Profile
 from stream.records import Features, Window
 
 
@@ -30,20 +31,25 @@ class _Watched(NamedTuple):
 
 class Monitors:
     """Concept detectors on the champion's errors, and data detectors on the features and on the champion's predictions
-    of one task, calibrated to their shares of the budget.
+    of one task, calibrated to their shares of the budget. With a profile, those on features have their references from
+    it; without, they learn them.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, profile: Profile | None = None) -> None:
         self._concept: list[_Watched] = []
         self._data: list[_Watched] = []
         self._prediction: list[_Watched] = []
         events, outputs = (config.events.numeric, config.events.categorical), config.model.outputs
+        rows = [] if profile is None else profile.rows
         for part in divide(config):
             name, run_length = part.config.called, part.config.run_length
             if part.section == "concept":
                 self._concept.append(_Watched(name, watch_errors(part.config), run_length))
             elif part.section == "data":
-                self._data.append(_Watched(name, watch_features(part.config, *events), run_length))
+                watch = watch_features(part.config, *events)
+                if watch is not None and profile is not None:
+                    watch.preset(rows, profile.times)
+                self._data.append(_Watched(name, watch, run_length))
             elif part.section == "prediction":
                 self._prediction.append(_Watched(name, watch_features(part.config, *outputs), run_length))
         self._shown = _segmented_by(self._prediction)

@@ -16,7 +16,7 @@ import structlog
 
 from learners.artifacts import ArtifactError
 from learners.base import Learner
-from stream.config.digest import state_digest
+from stream.basis import Basis
 from stream.config.model import Config
 from stream.core import journal
 from stream.core.engine import Engine
@@ -127,29 +127,30 @@ class Opener:
 
     def __init__(
         self,
-        config: Config,
+        basis: Basis,
         snapshots: Snapshots,
         telemetry: Telemetry,
         load: Callable[[str], Learner[Any]],
         connect: Callable[[], LogReader],
     ) -> None:
         """`load` fetches the learner of a digest from the store."""
-        self._config = config
+        self._basis = basis
+        self._config = basis.config
         self._snapshots = snapshots
         self._telemetry = telemetry
         self._load = load
         self._connect = connect
         self._reader: LogReader | None = None
-        self._decoders = (EventDecoder(config), LabelDecoder(config))
-        self._digest = state_digest(config)
+        self._decoders = (EventDecoder(basis.config), LabelDecoder(basis.config))
 
     def open(self, partition: int, committed: Committed) -> Iterator[Task | None]:
         """Yields None after each step of the way, then the task.
 
         Raises BrokerError; StoreError when the store is away and the journal alone, from the first commit on, is not
-        enough: whoever began anew then would bury a good snapshot under a bad one.
+        enough: whoever began anew then would bury a good snapshot under a bad one. So when the profile cannot be had.
         """
         started = time.monotonic()
+        digest, profile = self._basis.digest, self._basis.profile
         last = max((int(at.metadata) for at in committed.values() if at and at.metadata.isdigit()), default=0)
         resumed, store_error = self._newest(partition)
         if resumed is not None and resumed.sequence > last:
@@ -157,7 +158,7 @@ class Opener:
             resumed = None
         sequence = resumed.sequence if resumed else 0
         at = resumed.journal if resumed else 0
-        engine = Engine(self._config, partition, resumed.state if resumed else None)
+        engine = Engine(self._config, partition, resumed.state if resumed else None, profile)
         redone = 0
         why = ""
         with Past(self._config, partition, self._connect) as past:
@@ -169,7 +170,7 @@ class Opener:
             )
             try:
                 for entry in past.entries(at, sequence, last) if last > sequence else ():
-                    if entry.config != self._digest:
+                    if entry.config != digest:
                         raise Gap(f"entry {entry.sequence} was made with another configuration")
                     for _ in replay.entry(entry):
                         yield None
@@ -199,7 +200,7 @@ class Opener:
             engine.state,
             self._decoders,
             sequence=max(sequence, last),
-            config_digest=self._digest,
+            config_digest=digest,
         )
 
     def journal_end(self, partition: int) -> int:

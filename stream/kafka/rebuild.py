@@ -16,7 +16,8 @@ from msgspec import structs
 
 from learners.artifacts import KeyRing
 from learners.base import Explanation, Learner
-from stream.config.digest import STATE_SECTIONS, state_digest
+from stream.basis import Basis
+from stream.config.digest import STATE_SECTIONS
 from stream.config.model import AuditConfig, Config
 from stream.core.engine import Engine, TaskState
 from stream.core.journal import Entry, SpanStep
@@ -70,17 +71,17 @@ class Rebuilder:
 
     def __init__(
         self,
-        config: Config,
+        basis: Basis,
         snapshots: SnapshotStore,
         keys: KeyRing,
         load: Callable[[str], Learner[Any]],
         connect: Callable[[], LogReader],
         say: Say = lambda text: None,
     ) -> None:
-        """`load` fetches the learner of a digest from the store."""
-        self._config = config
-        self._digest = state_digest(config)
-        self._decoders = (EventDecoder(config), LabelDecoder(config))
+        """`load` fetches the learner of a digest from the store. Raises what the basis does for its profile."""
+        self._config = basis.config
+        self._digest, self._profile = basis.digest, basis.profile
+        self._decoders = (EventDecoder(basis.config), LabelDecoder(basis.config))
         self._snapshots = snapshots
         self._keys = keys
         self._load = partial(needed, load)
@@ -164,7 +165,7 @@ class Rebuilder:
         raise Gap(f"{self._journal(published)} has no entry that takes it")
 
     def _begin(self, config: Config, past: Past, published: Prediction, state: TaskState | None, source: str) -> _Way:
-        engine = Engine(config, published.partition, state)
+        engine = Engine(config, published.partition, state, self._profile)
         topics, (events, labels) = config.topics, self._decoders
         replay = Replay(
             engine, past.tape(topics.events, events.decode), past.tape(topics.labels, labels.decode), self._load
@@ -191,7 +192,8 @@ class Rebuilder:
         return NotRebuilt(
             f"event {published.id!r} ({place(self._config, published)}) was predicted with another configuration: its "
             f"digest was {entry.config[:12]}, that of this file is {self._digest[:12]}",
-            f"Give the file as it was then (-c). What counts are its sections {', '.join(STATE_SECTIONS)}.",
+            f"Give the file as it was then (-c). What counts are its sections {', '.join(STATE_SECTIONS)}, and the "
+            "sample in the profile that references.profile names.",
         )
 
 

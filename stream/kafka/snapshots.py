@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from learners.artifacts import ArtifactError, KeyRing, SigningKey, open_sealed, seal
-from stream.config.digest import state_digest
-from stream.config.model import Config
+from stream.basis import Basis
 from stream.core.engine import TaskState
 from stream.faultpoints import passing
 from stream.kafka.task import Task
@@ -89,7 +88,7 @@ class Snapshots:
 
     def __init__(
         self,
-        config: Config,
+        basis: Basis,
         store: SnapshotStore,
         key: SigningKey,
         keys: KeyRing,
@@ -98,15 +97,15 @@ class Snapshots:
         calendar: Callable[[], float] = time.time,
     ) -> None:
         """`clock` gives seconds that never go back, `calendar` seconds since the epoch."""
-        self._interval = config.runtime.snapshot_interval
-        self._events = config.runtime.snapshot_events
+        self._basis = basis
+        self._interval = basis.config.runtime.snapshot_interval
+        self._events = basis.config.runtime.snapshot_events
         self._store = store
         self._key = key
         self._keys = keys
         self._telemetry = telemetry
         self._clock = clock
         self._calendar = calendar
-        self._digest = state_digest(config)
         self._writer = SnapshotWriter(store, telemetry.add_snapshot_failure)
         self._due: dict[int, float] = {}
         self._rested: dict[int, float] = {}  # partition -> when the cost of its last snapshot is worked off
@@ -138,7 +137,7 @@ class Snapshots:
         partition, state, started = task.partition, task.engine.state, self._clock()
         taken = self._calendar()
         metadata: dict[str, Any] = {
-            "config": self._digest,
+            "config": self._basis.digest,
             "partition": partition,
             "positions": dict(state.positions),
             "journal": journal,
@@ -184,7 +183,7 @@ class Snapshots:
         store is away: what it holds is then not known.
         """
         for stored in snapshots_of(self._store, self._keys, partition):
-            if stored.config != self._digest:
+            if stored.config != self._basis.digest:
                 log.warning("snapshot_not_used", partition=partition, error="it was made with another configuration")
                 return None
             if stored.which == ARCHIVED:

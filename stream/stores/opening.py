@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from learners.artifacts import KeyRing, SigningKey
+from stream.basis import Basis
 from stream.config.model import Config, SecurityConfig
+from stream.config.references import REDIS
 from stream.config.secrets import accepted_keys, signing_key
+from stream.profile import Profile
 from stream.stores.base import SnapshotStore
 from stream.stores.connection import connect
 from stream.stores.files import FileSnapshots
+from stream.stores.profiles import ProfileStore, read_profile
 from stream.stores.registry import ModelStore
 from stream.stores.snapshots import RedisSnapshots
 
@@ -24,6 +29,29 @@ def open_store(config: Config) -> ModelStore:
     """The model store of a service, with its keys. Nothing is sent yet. Raises ConfigError for a missing secret."""
     key, keys = trusted_keys(config.security)
     return ModelStore(connect(config.redis), config.app, key=key, keys=keys)
+
+
+def open_profiles(config: Config) -> ProfileStore:
+    """Where the profile is kept with the model. Nothing is sent yet. Raises ConfigError for a missing secret."""
+    key, keys = trusted_keys(config.security)
+    return ProfileStore(connect(config.redis), config, key=key, keys=keys)
+
+
+def open_basis(config: Config) -> Basis:
+    """A configuration with its profile. Fetching that raises ConfigError for one that is not there or does not fit,
+    ModelError for one in Redis that cannot be trusted, and StoreError.
+    """
+    return Basis(config, partial(_profile, config))
+
+
+def _profile(config: Config) -> Profile | None:
+    match config.references.profile:
+        case None:
+            return None
+        case where if where == REDIS:
+            return open_profiles(config).load()
+        case path:
+            return read_profile(Path(path), config, "references.profile")
 
 
 def open_snapshots(config: Config, *, to_write: bool = True) -> SnapshotStore:

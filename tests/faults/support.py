@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from stream.basis import Basis
 from stream.config.model import Config
 from stream.core.fingerprint import fingerprint
 from stream.embedded.ports import free_port
@@ -70,7 +71,7 @@ def outcome(stage: Stage, partitions: int = 1) -> Outcome:
 def newest_snapshot(config: Config, partition: int) -> Resumed:
     """What a task would be resumed from."""
     key, keys = trusted_keys(config.security)
-    snapshots = Snapshots(config, open_snapshots(config), key, keys, Telemetry(config.model.name))
+    snapshots = Snapshots(Basis(config), open_snapshots(config), key, keys, Telemetry(config.model.name))
     resumed = snapshots.load(partition)
     snapshots.close(1.0)
     assert resumed is not None, "there is no snapshot"

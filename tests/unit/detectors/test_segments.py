@@ -138,3 +138,11 @@ def test_after_a_reset_it_is_as_newly_made() -> None:
     used.reset()
 
     assert seen(used, stream) == seen(features(most=2), stream)
+
+
+def test_a_profile_gives_each_segment_its_own_reference_and_says_what_one_lacks() -> None:
+    watch, profile = features(), [row for row in rows(900) if row["country"] != "DE"]
+    profile += [{"x": 0.0, "country": "DE"}] * 30
+    assert watch.preset(profile, [0.0] * len(profile)) == {"x": 70}
+    stream = rows(400, after=0)
+    assert {signal.segment for signal in seen(watch, stream) if signal.reading.state is State.DRIFT} == {"country=US"}

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from stream.config.digest import state_digest
+from stream.basis import Basis
 from stream.config.model import Config
 from stream.core.engine import TaskState
 from stream.decode import EventDecoder, LabelDecoder
 from stream.kafka.client import Batches, Bounds, LogReader, Outgoing, Partition
 from stream.kafka.task import Task
+from stream.profile import Profile
 from stream.records import Event, Label, Prediction
 from stream.sinks.kafka import KafkaSink
 from stream.testing import Raw
@@ -73,13 +74,14 @@ class _Reader(LogReader):
 class Life:
     """A task with its log: give it records, and it predicts, learns and commits as a worker would have it do."""
 
-    def __init__(self, config: Config, log: Log | None = None) -> None:
+    def __init__(self, config: Config, log: Log | None = None, profile: Profile | None = None) -> None:
         self.config = config
+        self._profile = profile
         self.log = log or Log()
         self.predictions: dict[int, tuple[Prediction, bytes]] = {}  # with their bytes, by offset of the event
         self._now = 1e6
         self._sink = KafkaSink(config)
-        self.task = self._task(TaskState(config), 0)
+        self.task = self._task(TaskState(config, profile), 0)
 
     def begin_anew(self, config: Config) -> None:
         """The service is started again with another configuration, under which its snapshots do not count."""
@@ -112,7 +114,7 @@ class Life:
     def _task(self, state: TaskState, sequence: int) -> Task:
         config = self.config
         decoders = (EventDecoder(config), LabelDecoder(config))
-        digest = state_digest(config)
+        digest = Basis(config, lambda: self._profile).digest
         return Task(config, 0, state, decoders, self._clock, sequence=sequence, config_digest=digest)
 
     def _clock(self) -> float:

@@ -12,6 +12,7 @@ import pytest
 
 from learners.artifacts import KeyRing, SigningKey
 from learners.base import Learner
+from stream.basis import Basis
 from stream.config.runtime import ArchiveConfig
 from stream.core.engine import Engine
 from stream.core.journal import Entry, RefusedStep, SpanStep, Step
@@ -163,7 +164,7 @@ class Kept:
         self.store = FileSnapshots(directory, life.config.app, ArchiveConfig(every=3600.0, keep=9))
         self._now = 1e6
         keys, telemetry = KeyRing([KEY]), Telemetry("small")
-        self._snapshots = Snapshots(life.config, self.store, KEY, keys, telemetry, calendar=lambda: self._now)
+        self._snapshots = Snapshots(Basis(life.config), self.store, KEY, keys, telemetry, calendar=lambda: self._now)
 
     def save(self) -> None:
         self._now += 3600.0
@@ -193,7 +194,7 @@ def go_on(life: Life) -> None:
 
 def rebuild(kept: Kept, offset: int, config: Any = None) -> Rebuilt:
     life = kept.life
-    rebuilder = Rebuilder(config or life.config, kept.store, KeyRing([KEY]), nothing, life.log.reader)
+    rebuilder = Rebuilder(Basis(config or life.config), kept.store, KeyRing([KEY]), nothing, life.log.reader)
     return rebuilder.rebuild(*life.predictions[offset])
 
 
@@ -228,7 +229,7 @@ def test_the_newest_snapshot_from_before_the_event_is_taken_up(kept: Kept) -> No
 
 def test_a_prediction_that_was_another_then_is_told_field_by_field(kept: Kept) -> None:
     prediction, value = kept.life.predictions[17]
-    rebuilder = Rebuilder(kept.life.config, kept.store, KeyRing([KEY]), nothing, kept.life.log.reader)
+    rebuilder = Rebuilder(Basis(kept.life.config), kept.store, KeyRing([KEY]), nothing, kept.life.log.reader)
 
     rebuilt = rebuilder.rebuild(prediction, value.replace(b'"model_version":0', b'"model_version":3'))
 
@@ -372,7 +373,7 @@ def test_snapshots_that_cannot_be_read_are_done_without(kept: Kept) -> None:
     go_on(kept.life)
     store = Away(Path("nowhere"), "test", to_write=False)
     life = kept.life
-    rebuild_without = partial(Rebuilder(life.config, store, KeyRing([KEY]), nothing, life.log.reader).rebuild)
+    rebuild_without = partial(Rebuilder(Basis(life.config), store, KeyRing([KEY]), nothing, life.log.reader).rebuild)
 
     rebuilt = rebuild_without(*life.predictions[100])
     life.log.first[JOURNAL, 0] = 1

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
+from stream.basis import Basis
 from stream.config.model import Config
 from stream.decode import EventDecoder, LabelDecoder
 from stream.errors import StoreError
@@ -46,7 +47,9 @@ class Stage:
         self.clock = Clock()
         self.telemetry = Telemetry("small")
         self.store = FileSnapshots(directory, "test", self.config.runtime.snapshot_archive)
-        self.snapshots = Snapshots(self.config, self.store, key, KeyRing([key]), self.telemetry, self.clock, self.clock)
+        self.snapshots = Snapshots(
+            Basis(self.config), self.store, key, KeyRing([key]), self.telemetry, self.clock, self.clock
+        )
 
     def task(self, state: Any = None) -> Task:
         return Task(self.config, 3, state, (EventDecoder(self.config), LabelDecoder(self.config)))
