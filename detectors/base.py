@@ -38,8 +38,8 @@ class State(IntEnum):
 
 
 Profile: TypeAlias = Mapping[str, float]
-"""What values are like, for a person to read: quantiles by name (p05, p25, p50, p75, p95), or shares of the most
-frequent categories."""
+"""What values are like, for a person to read: of numbers, quantiles by name (p05, p25, p50, p75, p95); of categories,
+shares by category, of up to ten and of all `other` ones, which add up to 1."""
 
 
 class Reading(NamedTuple):
@@ -50,9 +50,14 @@ class Reading(NamedTuple):
     standard deviations where the direction is wider or narrower. `reference_n` and `current_n` count the values in
     each. A field is None where the method has no such thing or has not compared yet.
 
-    Of a change also: `effect`, its size in a unit that does not depend on how many values were compared (see the
-    detector); `changed_n`, how many values there are since the moment at which it most probably began, the newest
-    included; `known` and `seen`, what the values of the reference and those of the current window were like.
+    Of a change also, as far as a signal tells of it: `changed_n`, how many values there are since the moment at which
+    it most probably began, the newest included. Where values were looked back upon in a window, and all of it has
+    changed, that is its length, and the change may be older. `effect` is how far values since that moment are from
+    those before (of errors) or from the reference (of features), however many there are. Of errors it is the
+    difference of the means, in their unit. Of features it is, from 0 to 1, the least share of the values since then
+    that the change must have altered: the Kolmogorov-Smirnov distance of numbers, the total variation distance of
+    categories, the difference of rates. `known` and `seen` are what the values of the reference and of the current
+    window were like, with the same names in both; there are none of errors, and of how often something is the case.
     """
 
     state: State

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from detectors.base import ConceptDetector, DetectorConfig, Reading, Signal, State
-from detectors.concept.evidence import Point
+from detectors.concept.evidence import with_change
+from detectors.concept.points import Points
 
 
 class AdwinConfig(DetectorConfig):
@@ -55,7 +56,7 @@ class Adwin(ConceptDetector[AdwinConfig]):
         self._origin = 0.0  # the first error; sums of distances from it keep their precision on a large offset
         self._total = 0.0
         self._squares = 0.0
-        self._borders: list[list[Point]] = [[]]  # [level][oldest first]: ends of parts of min_window * 2 ** level
+        self._borders = Points(self.config.max_buckets)  # between parts of min_window errors or more
 
     def _update(self, error: float) -> State:
         if self._n == 0:
@@ -92,23 +93,10 @@ class Adwin(ConceptDetector[AdwinConfig]):
         """Do what is due after the newest error, and return the state after it."""
         n, config = self._n, self.config
         if n % config.min_window == 0:
-            self._close_part()
+            self._borders.add((n, self._total))
         if n <= config.warmup:
             return State.WARMUP
         return self._compare() if n % config.clock == 0 else State.STABLE
-
-    def _close_part(self) -> None:
-        """Put a border after the newest error; merge the two oldest parts of a length of which there are too many."""
-        level, border = 0, (self._n, self._total)
-        self._borders[0].append(border)
-        while len(self._borders[level]) > self.config.max_buckets:
-            parts = self._borders[level]
-            border = parts[1]
-            del parts[:2]
-            level += 1
-            if level == len(self._borders):
-                self._borders.append([])
-            self._borders[level].append(border)
 
     def _compare(self) -> State:
         """Compare the means before and after every border."""
@@ -118,7 +106,7 @@ class Adwin(ConceptDetector[AdwinConfig]):
         spread, reach = 2.0 * variance * confidence, 2.0 / 3.0 * confidence
         least = math.sqrt(spread * 4.0 / n) + reach * 4.0 / n  # epsilon_cut of two halves, the smallest of all
         strongest, best, epsilon = 1.0, (0, 0.0), 0.0
-        for before_n, before_total in chain.from_iterable(reversed(self._borders)):
+        for before_n, before_total in self._borders:
             after_n = n - before_n
             if after_n < shortest:
                 break
@@ -133,18 +121,17 @@ class Adwin(ConceptDetector[AdwinConfig]):
             return State.STABLE
         before, after = best[1] / best[0], (total - best[1]) / (n - best[0])
         worse = after > before
-        return self._conclude(
-            Reading(
-                State.DRIFT if worse else State.STABLE,
-                statistic=abs(after - before),
-                threshold=epsilon,
-                before=self._origin + before,
-                after=self._origin + after,
-                direction="worse" if worse else "better",
-                reference_n=best[0],
-                current_n=n - best[0],
-            )
+        reading = Reading(
+            State.DRIFT if worse else State.STABLE,
+            statistic=abs(after - before),
+            threshold=epsilon,
+            before=self._origin + before,
+            after=self._origin + after,
+            direction="worse" if worse else "better",
+            reference_n=best[0],
+            current_n=n - best[0],
         )
+        return self._conclude(with_change(reading, (best,), (n, total)))
 
     def _describe(self, state: State) -> Reading:
         return Reading(state, after=self._origin + self._total / self._n if self._n else None, current_n=self._n)

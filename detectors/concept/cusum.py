@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from detectors.base import State
+from detectors.concept.points import APART
 from detectors.concept.sums import SumsConfig, SumsDetector
 
 
@@ -28,7 +29,7 @@ class CusumConfig(SumsConfig):
 
 
 class Cusum(SumsDetector[CusumConfig]):
-    """O(1) time and memory per error. Errors may have any scale, to which the configuration must fit.
+    """O(1) time per error, and O(log n) memory. Errors may have any scale, to which the configuration must fit.
 
     The usual mean is that of all errors up to the point from which the sum has been climbing. Page-Hinkley's mean takes
     in the errors of the climb too, so that it follows them and comes later. `statistic` is the sum, `before` the usual
@@ -39,6 +40,8 @@ class Cusum(SumsDetector[CusumConfig]):
         config = self.config
         n = self._n = self._n + 1
         total = self._total = self._total + error
+        if not n % APART:
+            self._trail.add((n, total))
         if n <= config.warmup:
             self._rise_from = self._fall_from = n, total
             return State.WARMUP

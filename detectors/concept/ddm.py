@@ -19,7 +19,7 @@ class DdmConfig(LevelsConfig):
 
 
 class Ddm(ConceptDetector[DdmConfig]):
-    """O(1) time and memory per error in [0, 1]; of fractions, see `LowestRate`.
+    """O(1) time per error in [0, 1], and O(log n) memory; of fractions, see `LowestRate`.
 
     `statistic` is the height above the lowest point in its standard deviations, `before` the rate up to that point,
     `after` the rate since.

@@ -199,13 +199,15 @@ class EDetector(ConceptDetector[EDetectorConfig]):
             direction=None if after is None else "worse" if after > before else "better",
             reference_n=round(n) - round(current),
             current_n=round(current),
+            effect=None if after is None else self._span * abs(after - before),
+            changed_n=None if after is None else round(current),
         )
 
     def _describe(self, state: State) -> Reading:
         if state is State.WARMUP or self._n == self.config.warmup + len(self._waiting):
             return Reading(state, current_n=self._n)
         reading = self._compare()
-        return reading if state is State.WARNING else reading._replace(direction=None)
+        return reading if state is State.WARNING else reading._replace(direction=None, effect=None, changed_n=None)
 
     def __getstate__(self) -> dict[str, Any]:
         state = {**self.__dict__, "_bets": self._bets.tolist()}

@@ -11,7 +11,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from detectors.base import ConceptDetector, DetectorConfig, Reading, State
-from detectors.concept.evidence import Point, split_reading
+from detectors.concept.evidence import split_reading
+from detectors.concept.points import ALIKE, APART, Point, Points
 
 
 class EddmConfig(DetectorConfig):
@@ -37,12 +38,14 @@ class EddmConfig(DetectorConfig):
 
 
 class Eddm(ConceptDetector[EddmConfig]):
-    """O(1) time and memory per error in [0, 1], of which those of at least `mistake` are mistakes and the rest not.
+    """O(1) time per error in [0, 1], of which those of at least `mistake` are mistakes and the rest not.
+
+    Memory is O(log n), for what is told of a change alone.
 
     `statistic` is the distance between mistakes (mean plus two standard deviations) as a share of the largest it has
     been; an alarm is a value below `threshold`. `before` is the rate of mistakes up to that largest distance, `after`
-    the rate since. Distances that vary less but did not shrink on average are no alarm, unlike in the paper: the
-    error rate has not risen then.
+    the rate from there to the newest mistake. Distances that vary less but did not shrink on average are no alarm,
+    unlike in the paper: the error rate has not risen then.
     """
 
     bounded = True
@@ -55,14 +58,18 @@ class Eddm(ConceptDetector[EddmConfig]):
         self._largest = 0.0
         self._largest_mean = 0.0
         self._largest_at: Point = (0, 0.0)
+        self._trail = Points(ALIKE)
         self._share = 1.0
         self._zone = State.WARMUP
 
     def _update(self, error: float) -> State:
         n = self._n = self._n + 1
-        if error < self.config.mistake:
+        mistake = error >= self.config.mistake
+        mistakes = self._mistakes = self._mistakes + mistake
+        if not n % APART:
+            self._trail.add((n, float(mistakes)))
+        if not mistake:
             return self._zone
-        mistakes = self._mistakes = self._mistakes + 1
         distance = n - self._last_mistake
         self._last_mistake = n
         off = distance - self._mean
@@ -87,8 +94,9 @@ class Eddm(ConceptDetector[EddmConfig]):
         return split_reading(
             state,
             self._largest_at,
-            (self._n, float(self._mistakes)),
+            (self._last_mistake, float(self._mistakes)),
             statistic=self._share,
             threshold=self.config.drift_level,
             direction="worse" if state >= State.WARNING else None,
+            points=self._trail,
         )

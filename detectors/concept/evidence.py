@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterable
 
 from detectors.base import Direction, Reading, State
-
-Point: TypeAlias = tuple[int, float]
-"""A point in a stream of errors: how many came up to it, and their sum."""
+from detectors.concept.points import Point, clearest
 
 
 def split_reading(
@@ -19,10 +17,14 @@ def split_reading(
     threshold: float,
     p_value: float | None = None,
     direction: Direction | None = None,
+    points: Iterable[Point] = (),
 ) -> Reading:
-    """A reading whose `before` is the mean error up to `point`, and whose `after` is the mean from there to `end`."""
+    """A reading whose `before` is the mean error up to `point`, and whose `after` is the mean from there to `end`.
+
+    `points` are others at which its change may have begun.
+    """
     before_n, after_n = point[0], end[0] - point[0]
-    return Reading(
+    reading = Reading(
         state,
         statistic=statistic,
         threshold=threshold,
@@ -33,3 +35,16 @@ def split_reading(
         reference_n=before_n,
         current_n=after_n,
     )
+    return with_change(reading, (point, *points), end)
+
+
+def with_change(reading: Reading, points: Iterable[Point], end: Point) -> Reading:
+    """The reading with its change, if it has a direction: it began at the point where the mean changed most clearly."""
+    if reading.direction is None:
+        return reading
+    point = clearest(points, end, rise=reading.direction == "worse")
+    if point is None:
+        return reading
+    changed_n = end[0] - point[0]
+    effect = abs((end[1] - point[1]) / changed_n - point[1] / point[0])
+    return reading._replace(effect=effect, changed_n=changed_n)

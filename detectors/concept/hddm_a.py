@@ -11,7 +11,8 @@ from typing import Literal
 
 from detectors.base import ConceptDetector, Direction, Reading, State
 from detectors.concept.confidence import ConfidenceConfig
-from detectors.concept.evidence import Point, split_reading
+from detectors.concept.evidence import split_reading
+from detectors.concept.points import ALIKE, APART, Point, Points
 
 
 class HddmAConfig(ConfidenceConfig):
@@ -21,7 +22,7 @@ class HddmAConfig(ConfidenceConfig):
 
 
 class HddmA(ConceptDetector[HddmAConfig]):
-    """O(1) time and memory per error in [0, 1]; the bound holds for fractions as well as for 0 and 1.
+    """O(1) time per error in [0, 1], and O(log n) memory; the bound holds for fractions as well as for 0 and 1.
 
     `statistic` is how far the mean of all errors since the last change lies above the mean up to the cut point
     (`before`), `after` is the mean since the cut point, `p_value` an upper bound.
@@ -40,10 +41,13 @@ class HddmA(ConceptDetector[HddmAConfig]):
         self._low, self._high = math.inf, -math.inf
         self._low_at: Point = (0, 0.0)
         self._high_at: Point = (0, 0.0)
+        self._trail = Points(ALIKE)
 
     def _update(self, error: float) -> State:
         n = self._n = self._n + 1
         total = self._total = self._total + error
+        if not n % APART:
+            self._trail.add((n, total))
         mean, bound = total / n, math.sqrt(self._log_cut / (2.0 * n))
         if mean + bound <= self._low:
             self._low, self._low_at = mean + bound, (n, total)
@@ -79,6 +83,7 @@ class HddmA(ConceptDetector[HddmAConfig]):
             threshold=math.sqrt(weight * self._log_drift),
             p_value=min(1.0, 2.0 * math.exp(-difference * difference / weight)) if difference > 0.0 else 1.0,
             direction=direction,
+            points=self._trail,
         )
 
     def _describe(self, state: State) -> Reading:

@@ -13,6 +13,8 @@ from pydantic import Field
 
 from detectors.base import ConceptDetector, Direction, Reading, State
 from detectors.concept.confidence import ConfidenceConfig
+from detectors.concept.evidence import with_change
+from detectors.concept.points import ALIKE, APART, Points
 
 
 class HddmWConfig(ConfidenceConfig):
@@ -72,10 +74,11 @@ class _Side:
 
 
 class HddmW(ConceptDetector[HddmWConfig]):
-    """O(1) time and memory per error in [0, 1]; the bound holds for fractions as well as for 0 and 1.
+    """O(1) time per error in [0, 1], and O(log n) memory; the bound holds for fractions as well as for 0 and 1.
 
     `before` and `after` are the weighted means up to the cut point and since it, `statistic` is their difference,
-    `p_value` an upper bound.
+    `p_value` an upper bound. A weighted mean is often lowest long before a rise, so that `changed_n` and `effect` are
+    found apart, with errors of equal weight (see `clearest`).
     """
 
     bounded = True
@@ -88,15 +91,20 @@ class HddmW(ConceptDetector[HddmWConfig]):
     def _forget(self) -> None:
         self._all = _Mean()
         self._rise, self._fall = _Side(1.0), _Side(-1.0)
+        self._total = 0.0
+        self._trail = Points(ALIKE)
 
     def _update(self, error: float) -> State:
-        self._n += 1
+        n = self._n = self._n + 1
+        total = self._total = self._total + error
+        if not n % APART:
+            self._trail.add((n, total))
         weight, everything = self.config.weight, self._all
         everything.add(error, weight)
         bound = math.sqrt(everything.squares * self._log_drift / 2.0)
         self._rise.add(error, weight, everything, bound)
         self._fall.add(error, weight, everything, bound)
-        if self._n <= self.config.warmup:
+        if n <= self.config.warmup:
             return State.WARMUP
         rise = self._rise.change()
         if rise > self._rise.bound(self._log_warning):
@@ -109,7 +117,7 @@ class HddmW(ConceptDetector[HddmWConfig]):
 
     def _compare(self, state: State, side: _Side, direction: Direction | None) -> Reading:
         before, after, change = side.before, side.after, side.change()
-        return Reading(
+        reading = Reading(
             state,
             statistic=change,
             threshold=side.bound(self._log_drift),
@@ -120,6 +128,7 @@ class HddmW(ConceptDetector[HddmWConfig]):
             reference_n=before.n,
             current_n=after.n,
         )
+        return with_change(reading, self._trail, (self._n, self._total))
 
     def _describe(self, state: State) -> Reading:
         if state is State.WARMUP:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 from bisect import bisect_left, bisect_right
 from collections import deque
-from itertools import islice
+from itertools import accumulate, islice
 from math import comb, fsum
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from detectors.base import ConceptDetector, DetectorConfig, Reading, State
+from detectors.base import ConceptDetector, DetectorConfig, Direction, Reading, State
+from detectors.concept.evidence import with_change
 
 
 def equal_samples_p_value(steps: int, size: int) -> float:
@@ -66,6 +67,7 @@ class Kswin(ConceptDetector[KswinConfig]):
 
     `statistic` is the KS distance at the last check, `before` and `after` the means of the sample and of the newest
     errors. A rejection is an alarm only if the mean rose; if it fell, the detector learns the lower level.
+    A change is looked for in the window: `changed_n` is less than `window`.
     """
 
     def __init__(self, config: KswinConfig) -> None:
@@ -99,9 +101,13 @@ class Kswin(ConceptDetector[KswinConfig]):
         self._compared = steps, before, after
         if steps >= self._steps and after != before:
             if after > before:
-                return self._conclude(self._describe(State.DRIFT)._replace(direction="worse"))
-            return self._conclude(self._describe(State.STABLE)._replace(direction="better"))
+                return self._conclude(self._evidence(State.DRIFT, "worse"))
+            return self._conclude(self._evidence(State.STABLE, "better"))
         return State.STABLE
+
+    def _evidence(self, state: State, direction: Direction) -> Reading:
+        *points, end = enumerate(accumulate(self._window), 1)
+        return with_change(self._describe(state)._replace(direction=direction), points, end)
 
     def _describe(self, state: State) -> Reading:
         if self._compared is None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 
 from detectors.base import Reading, State
-from detectors.concept.evidence import Point, split_reading
+from detectors.concept.evidence import split_reading
 from detectors.concept.levels import LevelsConfig
+from detectors.concept.points import ALIKE, APART, Point, Points
 
 
 class LowestRate:
-    """O(1) time and memory per error in [0, 1].
+    """O(1) time per error in [0, 1], and O(log n) memory, for what is told of a change alone.
 
     A fraction counts as that much of a mistake: the Bernoulli spread reckoned with is an upper bound for any values in
     [0, 1] of the same mean, so fractions can only make it slower, not jumpier. A rate of exactly 0 or 1 has the spread
     of one mistake (or one success) in the values seen, as else the first mistake would be an alarm.
     """
 
-    __slots__ = ("_at", "_lowest", "_n", "_spread", "_total", "height")
+    __slots__ = ("_at", "_lowest", "_n", "_spread", "_total", "_trail", "height")
 
     def __init__(self) -> None:
         self._n = 0
@@ -25,12 +26,15 @@ class LowestRate:
         self._lowest = math.inf
         self._spread = math.inf
         self._at: Point = (0, 0.0)
+        self._trail = Points(ALIKE)
         self.height = 0.0  # above the lowest point, in its standard deviations
 
     def add(self, error: float, config: LevelsConfig) -> State:
         """Take one error, and say which level the rate has passed."""
         n = self._n = self._n + 1
         total = self._total = self._total + error
+        if not n % APART:
+            self._trail.add((n, total))
         if n <= config.warmup:
             return State.WARMUP
         rate, one = total / n, 1.0 / n
@@ -54,4 +58,5 @@ class LowestRate:
             statistic=self.height,
             threshold=level,
             direction="worse" if state >= State.WARNING else None,
+            points=self._trail,
         )

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from detectors.base import State
+from detectors.concept.points import APART
 from detectors.concept.sums import SumsConfig, SumsDetector
 
 
@@ -30,7 +31,7 @@ class PageHinkleyConfig(SumsConfig):
 
 
 class PageHinkley(SumsDetector[PageHinkleyConfig]):
-    """O(1) time and memory per error. Errors may have any scale, to which the configuration must fit.
+    """O(1) time per error, and O(log n) memory. Errors may have any scale, to which the configuration must fit.
 
     `statistic` is the climb of the sum above its lowest point, `before` the mean error up to that point, `after` the
     mean since.
@@ -45,6 +46,8 @@ class PageHinkley(SumsDetector[PageHinkleyConfig]):
         config = self.config
         n = self._n = self._n + 1
         total = self._total = self._total + error
+        if not n % APART:
+            self._trail.add((n, total))
         excess = error - total / n
         rising = self._rising = config.forgetting * self._rising + excess - config.delta
         falling = self._falling = config.forgetting * self._falling + excess + config.delta

@@ -14,6 +14,7 @@ from scipy import special
 
 from detectors.base import ConceptDetector, DetectorConfig, Direction, Reading, State
 from detectors.concept.evidence import split_reading
+from detectors.concept.points import ALIKE, APART, Points
 
 
 class StepdConfig(DetectorConfig):
@@ -45,7 +46,7 @@ class StepdConfig(DetectorConfig):
 
 
 class Stepd(ConceptDetector[StepdConfig]):
-    """O(1) time per error in [0, 1] and memory for `window` of them.
+    """O(1) time per error in [0, 1], and memory for `window` of them and O(log n).
 
     A fraction counts as that much of a mistake: the Bernoulli spread is an upper bound for any values in [0, 1] of the
     same mean, so fractions can only make it slower, not jumpier. `statistic` is the difference of the two rates, less a
@@ -63,6 +64,7 @@ class Stepd(ConceptDetector[StepdConfig]):
     def _forget(self) -> None:
         self._newest: deque[float] = deque(maxlen=self.config.window)
         self._older_total = self._newest_total = 0.0
+        self._trail = Points(ALIKE)
 
     def _update(self, error: float) -> State:
         self._n += 1
@@ -72,6 +74,8 @@ class Stepd(ConceptDetector[StepdConfig]):
             self._newest_total -= oldest
         self._newest.append(error)
         self._newest_total += error
+        if not self._n % APART:
+            self._trail.add((self._n, self._older_total + self._newest_total))
         if self._n <= self.config.warmup:
             return State.WARMUP
         change, height = self._compare()
@@ -102,6 +106,7 @@ class Stepd(ConceptDetector[StepdConfig]):
             threshold=self._drift_at,
             p_value=math.erfc(height / math.sqrt(2.0)),
             direction=direction,
+            points=self._trail,
         )
 
     def _describe(self, state: State) -> Reading:

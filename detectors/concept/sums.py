@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from detectors.base import ConceptDetector, DetectorConfig, Direction, Reading, State
-from detectors.concept.evidence import Point, split_reading
+from detectors.concept.evidence import split_reading
+from detectors.concept.points import ALIKE, Point, Points
 
 
 class SumsConfig(DetectorConfig):
@@ -20,7 +21,9 @@ C = TypeVar("C", bound=SumsConfig)
 class SumsDetector(ConceptDetector[C]):
     """Alarms when the climb of the rising sum passes the threshold; a fall is told by that of the falling one.
 
-    Subclasses keep, of either sum, how far it has climbed and since which point.
+    Subclasses keep, of either sum, how far it has climbed and since which point, and a trail of points: a sum often
+    begins to climb long before a change, so that `changed_n` and `effect` are found apart (see `clearest`). That takes
+    O(log n) memory.
     """
 
     def _forget(self) -> None:
@@ -28,6 +31,7 @@ class SumsDetector(ConceptDetector[C]):
         self._rise = self._fall = 0.0
         self._rise_from: Point = (0, 0.0)
         self._fall_from: Point = (0, 0.0)
+        self._trail = Points(ALIKE)
 
     def _judge(self) -> State:
         if self._rise > self.config.threshold:
@@ -49,4 +53,5 @@ class SumsDetector(ConceptDetector[C]):
             statistic=climb,
             threshold=self.config.threshold,
             direction=direction,
+            points=self._trail,
         )

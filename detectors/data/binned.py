@@ -15,9 +15,10 @@ import numpy as np
 from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import Reading, State
+from detectors.base import Profile, Reading, State
 from detectors.data.counted import CountedDetector
 from detectors.data.numbers import Moments, NumericDetector, change_of, least_move, moments
+from detectors.data.profiles import quantiles
 from detectors.data.ranks import Ranks
 from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
@@ -67,6 +68,7 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
         self._bins = np.zeros((n, self._ranks.width), dtype=np.int64)  # of the slots of ranks
         self._reference = np.zeros((n, slots), dtype=np.int64)
         self._moments: list[Moments] = [(0.0, 0.0)] * n
+        self._profiles: list[Profile] = [{}] * n
         super().__init__(config, features, slots=slots)
         self._unit = 1.0 / config.reference + 1.0 / config.window
         # By degrees of freedom, found when first needed; there is no critical distance where there is but one bin.
@@ -109,6 +111,11 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
         counts = np.diff(np.stack([below, upto], axis=1).reshape(-1), prepend=0, append=size)
         self._reference[feature] = np.bincount(table[: len(counts)], weights=counts, minlength=self._width - 1)
         self._moments[feature] = moments(values)
+        self._profiles[feature] = quantiles(ordered)
+
+    def _reference_counts(self, feature: int) -> Ints:
+        counts: Ints = self._reference[feature]
+        return counts
 
     def _place(self, values: Floats, usable: Bools, features: slice = ALL) -> Slots:
         slots: Slots = self._bins.reshape(-1).take(self._ranks.slots(values, features))
@@ -135,8 +142,7 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
         distances, freedoms = self._compare(np.array([feature]))
         distance, freedom = float(distances[0]), int(freedoms[0])
         known, seen = self._moments[feature], moments(self._values[feature])
-        shares = self._counts[feature, :-1] / config.window - self._reference[feature] / config.reference
-        least = least_move(float(np.abs(np.cumsum(shares)).max()), known, seen)
+        least = least_move(self._furthest(feature, self._counts[feature, :-1] / config.window), known, seen)
         direction, before, after = change_of(state, known, seen, least)
         return Reading(
             state,
@@ -149,3 +155,16 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
             reference_n=config.reference,
             current_n=config.window,
         )
+
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        changed_n, counts = self._since_change(feature)
+        return reading._replace(
+            effect=self._furthest(feature, counts / changed_n),
+            changed_n=changed_n,
+            known=self._profiles[feature],
+            seen=quantiles(np.sort(self._values[feature])),
+        )
+
+    def _furthest(self, feature: int, shares: Floats) -> float:
+        """The Kolmogorov-Smirnov distance from the reference, over the bins of which these are shares."""
+        return float(np.abs(np.cumsum(shares - self._reference[feature] / self.config.reference)).max())

@@ -20,9 +20,9 @@ from scipy import special
 from detectors.base import Reading, Row, State
 from detectors.data.categories import category_columns
 from detectors.data.counted import CountedDetector
+from detectors.data.profiles import OTHER, shares
 from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig
 
-OTHER = "other"
 _LEAST_EXPECTED = 5.0
 
 
@@ -73,6 +73,10 @@ class ChiSquared(CountedDetector[ChiSquaredConfig]):
             for codes, column in zip(self._codes[features], values, strict=True)
         ]
         return np.array(found) + self._firsts()[features]
+
+    def _reference_counts(self, feature: int) -> Ints:
+        counts: Ints = self._reference[feature]
+        return counts
 
     def _pool(self, feature: int) -> tuple[Floats, Floats, Bools]:
         """Counts in reference and window by category, the last being "other", and which kept a place of their own."""
@@ -125,3 +129,24 @@ class ChiSquared(CountedDetector[ChiSquaredConfig]):
             current_n=self.config.window,
             detail=OTHER if most == len(own) - 1 else str(names[most]),
         )
+
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        names = [*map(str, self._codes[feature]), OTHER]
+        counts = self._reference[feature], self._counts[feature, :-1]
+        known, seen = (_by_name(names, [*of[: len(names) - 1].tolist(), int(of[-1])]) for of in counts)
+        profiles = shares(known, seen)
+        changed_n, since = self._since_change(feature)
+        before, _, own = self._pool(feature)
+        since[-1] = changed_n - since[:-1][own[:-1]].sum()
+        change = before[own] / self.config.reference - since[own] / changed_n
+        return reading._replace(
+            effect=float(np.abs(change).sum() / 2.0), changed_n=changed_n, known=profiles[0], seen=profiles[1]
+        )
+
+
+def _by_name(names: list[str], counts: list[int]) -> Counter[str]:
+    """Counts under the names of categories, which different ones (1 and "1") may share."""
+    found: Counter[str] = Counter()
+    for name, count in zip(names, counts, strict=True):
+        found[name] += count
+    return found

@@ -17,7 +17,8 @@ from scipy import special
 
 from detectors.base import Direction, Reading, Row, Signal, State
 from detectors.data.blocks import BlockConfig, BlockDetector
-from detectors.data.numbers import Moments, moments, numeric_columns
+from detectors.data.numbers import Moments, distance_of, moments, numeric_columns
+from detectors.data.profiles import quantiles
 from detectors.data.windowed import Bools, Floats
 
 Counters: TypeAlias = npt.NDArray[np.uint64]
@@ -224,7 +225,7 @@ class Conformal(BlockDetector[ConformalConfig]):
         state = self._states[feature] = State.DRIFT if peak >= self._threshold else State.WARNING
         if state is before:
             return None
-        reading = self._read(feature, state)
+        reading = self._explain(feature, self._read(feature, state))
         if state is State.DRIFT:
             self._start(feature)
             self._alarms[feature] = reading
@@ -250,6 +251,17 @@ class Conformal(BlockDetector[ConformalConfig]):
             direction=direction,
             reference_n=self.config.reference,
             current_n=current,
+        )
+
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        """The present reading of a feature, which will be told of, with what is said of a change."""
+        reference, judged = self._references[feature], self._judged[feature]
+        values = np.sort(self._round[feature, judged - reading.current_n : judged])
+        return reading._replace(
+            effect=distance_of(reference, values),
+            changed_n=reading.current_n,
+            known=quantiles(reference),
+            seen=quantiles(values),
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from detectors.data.change_point import changed_since
 from detectors.data.windowed import Cells, Ints, Slots, WindowedConfig, WindowedDetector
 
 W = TypeVar("W", bound=WindowedConfig)
@@ -24,6 +26,16 @@ class CountedDetector(WindowedDetector[W]):
 
     def _slots(self) -> int:
         return int(self._counts.shape[1]) - 1
+
+    @abstractmethod
+    def _reference_counts(self, feature: int) -> Ints:
+        """How many values of the reference of a full feature are in each slot."""
+
+    def _since_change(self, feature: int) -> tuple[int, Ints]:
+        """How many values of a full feature there are since a change most probably began, in all and in each slot."""
+        slots = self._arrived(feature, self._windows) - feature * self._width
+        n = changed_since(self._reference_counts(feature), slots)
+        return n, np.bincount(slots[-n:], minlength=self._width - 1)
 
     def _firsts(self) -> Ints:
         """The first slot of each feature, as a column."""

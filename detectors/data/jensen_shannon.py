@@ -22,7 +22,7 @@ _LIMIT = 8.0 * math.log(2.0)
 
 
 class JensenShannonConfig(BinnedConfig):
-    """Detects a change of the distribution of numeric features. The effect is the distance, from 0 to 1."""
+    """Detects a change of the distribution of numeric features. `min_effect` is a distance, from 0 to 1."""
 
     kind: Literal["jensen_shannon"] = "jensen_shannon"
     min_effect: float = Field(

@@ -15,9 +15,11 @@ from scipy import special
 
 from detectors.base import Reading, State
 from detectors.calibration.ks import threshold
+from detectors.data.change_point import numbers_changed_since
 from detectors.data.excess import Excess
 from detectors.data.foresight import ForesightDetector
-from detectors.data.numbers import NumericDetector, change_of, least_move, moments
+from detectors.data.numbers import NumericDetector, change_of, distance_of, least_move, moments
+from detectors.data.profiles import quantiles
 from detectors.data.ranks import Ranks
 from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
@@ -136,6 +138,16 @@ class KolmogorovSmirnov(ForesightDetector[KsConfig], NumericDetector[KsConfig]):
             direction=direction,
             reference_n=self.config.reference,
             current_n=self.config.window,
+        )
+
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        reference, values = self._references[feature], self._arrived(feature, self._values)
+        changed_n = numbers_changed_since(reference, values)
+        return reading._replace(
+            effect=distance_of(reference, values[-changed_n:]),
+            changed_n=changed_n,
+            known=quantiles(reference),
+            seen=quantiles(np.sort(values)),
         )
 
     def __getstate__(self) -> dict[str, Any]:

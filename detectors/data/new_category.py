@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detectors.base import Row
+from detectors.base import Reading, Row
 from detectors.data.categories import category_columns
+from detectors.data.profiles import OTHER, shares
 from detectors.data.rates import UNUSUAL, RateConfig, RateDetector
 from detectors.data.windowed import ALL, Bools, Cells, Slots
 
@@ -33,7 +34,7 @@ class NewCategory(RateDetector[NewCategoryConfig]):
     ones, as among names or numbers of customers, only as many more are as chance does not explain: `before` is the
     share of the reference that would be new to the rest of it. With categories that occurred twice that share is less
     certain than one of so many values (Good's variance); it counts as one of fewer then. `detail` is the most frequent
-    of the new categories.
+    of the new categories, and profiles are of new ones only.
     """
 
     def __init__(self, config: NewCategoryConfig, features: Sequence[str]) -> None:
@@ -67,6 +68,16 @@ class NewCategory(RateDetector[NewCategoryConfig]):
         self._known[feature] = {}
         self._new[feature] = None
 
+    def _found(self, feature: int) -> Counter[str]:
+        """How often each new category is in the window."""
+        return Counter(str(value) for value in self._new[feature] if value is not None)
+
     def _detail(self, feature: int) -> str | None:
-        found = Counter(value for value in self._new[feature] if value is not None)
-        return str(found.most_common(1)[0][0]) if found else None
+        found = self._found(feature)
+        return found.most_common(1)[0][0] if found else None
+
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        found = self._found(feature)
+        found[OTHER] += self.config.window - found.total()
+        known, seen = shares(Counter({OTHER: self.config.reference}), found)
+        return super()._explain(feature, reading)._replace(known=known, seen=seen)

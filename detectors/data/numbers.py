@@ -79,6 +79,14 @@ def moments(values: Floats) -> Moments:
     return mean, min(2.0 * largest * math.sqrt(float(np.mean((apart / largest) ** 2))), sys.float_info.max)
 
 
+def distance_of(reference: Floats, values: Floats) -> float:
+    """The Kolmogorov-Smirnov distance of two samples, the first of which is in order."""
+    ordered = np.sort(values)
+    points = np.concatenate([reference, ordered])
+    known = reference.searchsorted(points, side="right") / len(reference)
+    return float(np.abs(known - ordered.searchsorted(points, side="right") / len(ordered)).max())
+
+
 def least_move(distance: float, before: Moments, after: Moments) -> float:
     """The least move of the mean, or of the deviation, that a KS distance of this size can consist of.
 

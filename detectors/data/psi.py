@@ -16,7 +16,7 @@ from detectors.data.windowed import Floats
 
 
 class PsiConfig(BinnedConfig):
-    """Detects a change of the distribution of numeric features, the tails included. The effect is the index."""
+    """Detects a change of the distribution of numeric features, the tails included. `min_effect` is an index."""
 
     kind: Literal["psi"] = "psi"
     min_effect: float = Field(

@@ -66,6 +66,10 @@ class RateDetector(CountedDetector[R]):
             return -1, least_count(unusual, n, m, share, least)
         return m - least_count(n - unusual, n, m, share / 2.0, least), least_count(unusual, n, m, share / 2.0, least)
 
+    def _reference_counts(self, feature: int) -> Ints:
+        unusual, n = self._usual[feature]
+        return np.array([n - unusual, unusual])
+
     def _judge(self, features: Ints) -> States:
         counts, limits = self._counts[features, UNUSUAL], self._limits[features].T
         return states_of((counts <= limits[2]) | (counts >= limits[3]), (counts <= limits[0]) | (counts >= limits[1]))
@@ -91,6 +95,11 @@ class RateDetector(CountedDetector[R]):
             current_n=m,
             detail=self._detail(feature),
         )
+
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        (unusual, n), (changed_n, counts) = self._usual[feature], self._since_change(feature)
+        effect = abs(float(counts[UNUSUAL]) / changed_n - unusual / n)
+        return reading._replace(effect=effect, changed_n=changed_n)
 
 
 @lru_cache(maxsize=10_000)

@@ -15,8 +15,10 @@ import numpy as np
 from pydantic import Field
 from scipy import special
 
-from detectors.base import Reading, State
-from detectors.data.numbers import Moments, NumericDetector, change_of, moments
+from detectors.base import Profile, Reading, State
+from detectors.data.change_point import numbers_changed_since
+from detectors.data.numbers import Moments, NumericDetector, change_of, distance_of, moments
+from detectors.data.profiles import quantiles
 from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
 _MEAN = math.sqrt(2.0 / math.pi)
@@ -26,7 +28,7 @@ _FURTHEST = 1e75
 
 
 class WassersteinConfig(WindowedConfig):
-    """Detects how far numeric features have moved. The effect is the distance in deviations of the reference."""
+    """Detects how far numeric features have moved. `min_effect` is in deviations of the reference."""
 
     kind: Literal["wasserstein"] = "wasserstein"
     min_effect: float = Field(
@@ -65,6 +67,7 @@ class Wasserstein(NumericDetector[WassersteinConfig]):
         self._spread = np.zeros(n)  # of the references
         self._variance = np.zeros(n)
         self._moments: list[Moments] = [(0.0, 0.0)] * n
+        self._profiles: list[Profile] = [{}] * n
         super().__init__(config, features)
         self._root = math.sqrt(config.reference * config.window / sum(sizes))
         self._part = config.window / sum(sizes)
@@ -81,7 +84,9 @@ class Wasserstein(NumericDetector[WassersteinConfig]):
         constant = deviation / 4.0 == 0.0
         self._constant[feature] = constant
         self._centre[feature], self._scale[feature] = mean, 1.0 if constant else deviation
-        ordered = self._scaled(np.sort(values)[np.newaxis], np.array([feature]))
+        in_order = np.sort(values)
+        self._profiles[feature] = quantiles(in_order)
+        ordered = self._scaled(in_order[np.newaxis], np.array([feature]))
         self._quantiles[feature] = ordered[0, self._reference_at]
         self._spread[feature] = _spread(ordered)[0]
         self._variance[feature] = ordered.var()
@@ -136,6 +141,18 @@ class Wasserstein(NumericDetector[WassersteinConfig]):
             direction=direction,
             reference_n=self.config.reference,
             current_n=self.config.window,
+        )
+
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        first = self._reference_at.searchsorted(np.arange(self.config.reference))
+        reference, values = self._quantiles[feature, first], self._arrived(feature, self._values)
+        scaled = self._scaled(values[np.newaxis], np.array([feature]))[0]
+        changed_n = numbers_changed_since(reference, scaled)
+        return reading._replace(
+            effect=distance_of(reference, scaled[-changed_n:]),
+            changed_n=changed_n,
+            known=self._profiles[feature],
+            seen=quantiles(np.sort(values)),
         )
 
 

@@ -202,6 +202,10 @@ class WindowedDetector(BlockDetector[W]):
     def _read(self, feature: int, state: State) -> Reading:
         """The present reading of a full feature."""
 
+    @abstractmethod
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        """The present reading of a full feature, which will be told of, with what is said of a change."""
+
     def _exchange(self, cells: Cells, going: Slots, coming: Slots, values: npt.NDArray[Any]) -> None:
         """Take note that cells of the windows change from some slots to others, and of the values that enter."""
 
@@ -314,7 +318,7 @@ class WindowedDetector(BlockDetector[W]):
 
     def _signal(self, batch: Batch, end: int, feature: int, state: State) -> Signal:
         """The signal of a feature at the present check, before row `end`. After DRIFT it starts anew, with that row."""
-        reading = self._read(feature, state)
+        reading = self._explain(feature, self._read(feature, state))
         if state is State.DRIFT:
             self._start(feature)
             self._alarms[feature] = reading
@@ -360,6 +364,10 @@ class WindowedDetector(BlockDetector[W]):
         self._next %= window
         self._exchange(cells, self._windows[cells], coming, entering)
         self._windows[cells] = coming
+
+    def _arrived(self, feature: int, ring: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What a full feature has in one of its rings, from the oldest cell to the newest."""
+        return np.roll(ring[feature], -int(self._next[feature]))
 
     def _reading(self, feature: int) -> Reading:
         alarm = self._alarms[feature]

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from detectors.base import Row, State
-from detectors.data.chi_squared import OTHER, ChiSquared, ChiSquaredConfig
+from detectors.data.chi_squared import ChiSquared, ChiSquaredConfig
+from detectors.data.profiles import OTHER
 
 SMALL = ChiSquaredConfig(reference=200, window=100, every=20, alpha=1e-9, min_effect=0.0)
 
