@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class RollingConfig(BaseModel):
     """The reference is what a feature was like a while ago, not at first: what changes slower than that is no drift.
 
-    It is learnt from the first values all the same, and moves once there are values enough. `alpha` holds for each
-    check as ever; a run length is calibrated for a reference that stays, and is shorter here (docs/references.md).
+    It is learnt from the first values all the same, and moves once there are values enough. A run length holds as it
+    does without, at a higher threshold (docs/references.md).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -34,6 +34,9 @@ WARMUP, STABLE, WARNING, DRIFT = map(int, State)
 """The states in arrays: NumPy is several times slower where it meets a member of an enumeration."""
 
 
+AT_FIRST = 1.0
+"""The horizon, in values, of those who count alarms as they come with references that had no time to prove good."""
+
 ALL = slice(None)
 """Which features an array has rows of."""
 
@@ -129,7 +132,9 @@ class WindowedConfig(BlockConfig):
 
     @property
     def counted_over(self) -> float:
-        """The horizon; infinite for the long run."""
+        """The horizon; infinite for the long run. A reference that moves is as a new one again and again."""
+        if self.rolling is not None:
+            return AT_FIRST
         return math.inf if self.horizon is None else self.horizon
 
 
