@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import Reading, Signal, State
+from detectors.base import Reading, Row, Signal, State
 from detectors.data.blocks import BlockDetector
 from detectors.data.numbers import numeric_columns
 from detectors.data.ranks import Ranks
@@ -52,6 +52,15 @@ class MultivariateConfig(WindowedConfig):
         20, ge=4, le=100, description="numbers that rows are reduced to: half of them waves, half of them products"
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the components; the same gives the same readings")
+
+    @model_validator(mode="after")
+    def _stays(self) -> Self:
+        if self.rolling is not None:
+            raise ValueError(
+                "rolling: multivariate cannot have it, as all of its window would have to be reduced anew with each "
+                "reference. Remove it, or watch the features one by one with a kind that can, such as ks"
+            )
+        return self
 
     @model_validator(mode="after")
     def _are_known(self) -> Self:
@@ -121,25 +130,31 @@ class Multivariate(BlockDetector[MultivariateConfig]):
         self._state = State.WARMUP
         self._alarm: Reading | None = None
 
+    def preset(self, rows: Sequence[Row]) -> dict[str, int]:
+        """Start anew with a reference out of rows, and say what each feature lacks (see `DataDetector`).
+
+        Where some feature is named by no row, all is learnt from the stream.
+        """
+        self.reset()
+        named = frozenset[str]().union(*rows)
+        if rows and named.issuperset(self.features):
+            self._gather(self._columns(rows))
+        lacking = self.config.reference - self._learnt
+        return {name: lacking for name in self.features if lacking and (self._learnt or name not in named)}
+
     def readings(self) -> dict[str, Reading]:
         """The newest reading, of the last check, or the progress if nothing was compared yet. Its name is empty."""
         return {"": self._alarm or self._read(self._state)}
 
     def _take(self, first: int) -> list[Signal]:
-        values, usable = numeric_columns(self._block, self.features)
-        values[~usable] = np.nan
+        values = self._columns(self._block)
         signals: list[Signal] = []
         every, size, rows = self.config.every, self.config.reference, values.shape[1]
         at, components, known_from = max(self._skip), None, 0
         self._skip = [0] * len(self._skip)
         while at < rows:
             if self._learnt < size:
-                upto = min(rows, at + size - self._learnt)
-                self._reference[:, self._learnt : self._learnt + upto - at] = values[:, at:upto]
-                self._learnt += upto - at
-                at = upto
-                if self._learnt == size:
-                    self._learn()
+                at += self._gather(values[:, at:])
                 continue
             if components is None:
                 known_from, components = at, self._reduced(values[:, at:])
@@ -153,6 +168,21 @@ class Multivariate(BlockDetector[MultivariateConfig]):
         if not signals or signals[-1].index < first + rows - 1:
             self._alarm = None
         return signals
+
+    def _columns(self, rows: Sequence[Row]) -> Floats:
+        """The values of rows, features by rows; NaN for those that are missing."""
+        values, usable = numeric_columns(rows, self.features)
+        values[~usable] = np.nan
+        return values
+
+    def _gather(self, values: Floats) -> int:
+        """Take events for the reference, as many as it lacks; returns how many."""
+        n = min(len(values[0]), self.config.reference - self._learnt)
+        self._reference[:, self._learnt : self._learnt + n] = values[:, :n]
+        self._learnt += n
+        if self._learnt == self.config.reference:
+            self._learn()
+        return n
 
     def _enter(self, values: Floats, components: Floats) -> None:
         cells = (self._entered + np.arange(len(components))) % self.config.window

@@ -97,6 +97,7 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"every": 501}, ("every", "at most window=500")),
     ],
     "multivariate": [
+        ({"rolling": {}}, ("rolling", "multivariate cannot have it", "Remove it")),
         ({"components": 3}, ("components", "greater than or equal to 4")),
         ({"reference": 100}, ("components", "at most 10", "Lower components or raise reference")),
         ({"seed": -1}, ("seed", "greater than or equal to 0")),
