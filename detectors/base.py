@@ -286,7 +286,12 @@ class DataDetector(ABC, Generic[C]):
     pickles. Rows are kept until the next check, so they must not be changed after they were given. Where the config
     has an `alpha`, the false-alarm probability of one check is at most that over all features together (Bonferroni);
     a `run_length` is that of one feature.
+
+    `together` is True for detectors that look at all their features at once. They have one reading, whose name is
+    empty, and one run length; the feature of their signals is None.
     """
+
+    together: ClassVar[bool] = False
 
     def __init__(self, config: C, features: Sequence[str]) -> None:
         if not features:

@@ -21,6 +21,8 @@ STYLES: Final = {
 }
 """How each kind of alert looks."""
 
+_TOGETHER: Final = {"data_drift": "features", "prediction_drift": "predictions"}
+"""What changed when no single feature is named."""
 _DIGITS: Final = 4
 _SEVERITIES: Final = {"critical": "bold red", "warning": "yellow"}
 
@@ -62,9 +64,9 @@ def subject_of(alert: Alert) -> str:
         return words(alert.detail or alert.model)
     if alert.kind == "data_quality":
         return f"{alert.feature} rejected, mostly {words(alert.detail or 'unknown')}"
-    subject = alert.feature or "errors"
-    if alert.feature is not None and alert.detail is not None:
-        subject += f"={alert.detail}"
+    subject = alert.feature or _TOGETHER.get(alert.kind, "errors")
+    if alert.detail is not None and (alert.feature is not None or alert.kind in _TOGETHER):
+        subject += f"={alert.detail}" if alert.feature is not None else f": {alert.detail}"
     if alert.segment is not None:
         subject += f" where {alert.segment}"
     return f"{subject} ({alert.detector})" if alert.detector else subject

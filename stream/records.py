@@ -94,9 +94,11 @@ class Window(msgspec.Struct, frozen=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Effect: tell people. `id` is the same whenever the same task, detector and offset raise it again.
 
-    `segment` names the part of the stream it is about, as in "country=US", where parts are watched apart.
-    `expected_events_per_false_alarm` says how many events pass on average before this detector raises such an alarm on
-    this feature without a cause; None where nobody can say, as its settings were made by hand.
+    `feature` is what changed: a feature; `score` or `class` of a prediction_drift; the topic of a data_quality alert,
+    `events` or `labels`, of which `detail` says why most were rejected. `segment` names the part of the stream it is
+    about, as in "country=US", where parts are watched apart. `expected_events_per_false_alarm` says how many events
+    pass on average before this detector raises such an alarm on this feature without a cause; None where nobody can
+    say, as its settings were made by hand.
     """
 
     id: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -101,6 +101,8 @@ class Multivariate(BlockDetector[MultivariateConfig]):
     """
 
     at_once = 100
+
+    together: ClassVar[bool] = True
 
     def __init__(self, config: MultivariateConfig, features: Sequence[str]) -> None:
         super().__init__(config, features)

@@ -19,7 +19,7 @@ def heading(config: Config) -> str:
     if alarms is None:
         return "No false-alarm budget (alarms): each detector is as its own section says."
     inside = [part for part in divide(config) if part.share is not None]
-    streams = sum(len(part.streams) for part in inside)
+    streams = sum(part.streams for part in inside)
     weekly = "" if alarms.false_alarms_per_week is None else f", {alarms.false_alarms_per_week:g} a week"
     return (
         f"Budget: one false alarm in {alarms.events_per_alarm:,.0f} events{weekly}, over {streams} "
@@ -50,15 +50,17 @@ def table(config: Config) -> Table:
 
 
 def _watches(part: Part) -> str:
-    named = len(part.streams) <= _NAMED
+    names = part.watches
     if part.section == "concept":
         what = "errors"
     elif part.section == "prediction":
-        what = f"{' and '.join(part.streams)} of predictions"
+        what = f"{' and '.join(names)} of predictions"
     elif part.section == "rejected":
-        what = f"rejected records of {' and '.join(part.streams)}"
+        what = f"rejected records of {' and '.join(names)}"
     else:
-        what = ", ".join(part.streams) if named else f"{len(part.streams)} features"
+        what = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} features"
+    if part.together:
+        what += " together"
     segments = part.config.segments
     return what if segments is None else f"{what}, by {segments.by} (up to {segments.most + 2} segments)"
 
@@ -73,5 +75,5 @@ def _alarms_from(part: Part) -> str:
     elif part.section == "concept":
         threshold = CONCEPT[part.config.kind](part.config).threshold
     else:
-        threshold = DATA[part.config.kind](part.config, part.streams).threshold
+        threshold = DATA[part.config.kind](part.config, part.watches).threshold
     return "what the values make of it" if threshold is None else f"statistic {threshold:.4g}"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from pydantic import ValidationError
 
 from detectors.base import DetectorConfig, Share
-from detectors.registry import watched
+from detectors.registry import DATA, watched
 
 if TYPE_CHECKING:
     from stream.config.model import Config
@@ -34,15 +34,25 @@ ERRORS: Final = ("",)
 class Part(NamedTuple):
     """A detector as it is built. A detector of the configuration whose features have different weights is several.
 
-    `path` is where it stands in the configuration, `streams` what it watches: features by name. Of a part without a
-    share the configuration is as the user has it: there is no budget, or it is outside.
+    `path` is where it stands in the configuration, `watches` are the features, or topics, that it watches. Of a part
+    without a share the configuration is as the user has it: there is no budget, or it is outside.
     """
 
     section: Section
     path: str
     config: Any
-    streams: tuple[str, ...]
+    watches: tuple[str, ...]
     share: Share | None = None
+
+    @property
+    def together(self) -> bool:
+        """Whether what it watches is one stream of values to it."""
+        return self.section in ("data", "prediction") and DATA[self.config.kind].together
+
+    @property
+    def streams(self) -> int:
+        """The streams of values it watches, segments not counted."""
+        return 1 if self.together else len(self.watches)
 
 
 def divide(config: Config) -> list[Part]:
@@ -81,11 +91,11 @@ def _parts(config: Config) -> Iterator[Part]:
         for index, one in enumerate(listed):
             path = f"detectors.{section}[{index}]"
             try:
-                streams = watched(one, *features)
+                names = watched(one, *features)
             except ValueError as error:
                 raise ValueError(f"{path}.{error}") from None
-            if streams:
-                yield Part(section, path, one, streams)
+            if names:
+                yield Part(section, path, one, names)
     if detectors.rejected is not None:
         topics = ("events",) if config.topics.labels is None else ("events", "labels")
         yield Part("rejected", "detectors.rejected", detectors.rejected, topics)
@@ -94,18 +104,19 @@ def _parts(config: Config) -> Iterator[Part]:
 def _by_stream(part: Part, budget: float, own: float, weights: Mapping[str, float]) -> Iterator[Part]:
     """A detector once for each weight that its streams have, calibrated."""
     config = part.config
-    of = {stream: weights.get(f"{config.called}/{stream}", 1.0) for stream in part.streams}
+    of = {name: weights.get(f"{config.called}/{name}", 1.0) for name in part.watches}
+    whole = 1.0 if part.together else sum(of.values())
     segments = 1 if config.segments is None else config.segments.most + 2
     for weight in dict.fromkeys(of.values()):
-        streams = tuple(stream for stream in part.streams if of[stream] == weight)
-        share = Share(budget / (own * weight / sum(of.values())), budget / segments)
+        names = tuple(name for name in part.watches if of[name] == weight)
+        share = Share(budget / (own * weight / whole), budget / segments)
         try:
             calibrated = config.with_share(share)
         except ValidationError as error:
             raise ValueError(_cannot_keep(part, share, error)) from None
-        if len(streams) < len(part.streams) and part.section != "rejected":
-            calibrated = calibrated.model_copy(update={"features": streams})
-        yield Part(part.section, part.path, calibrated, streams, share)
+        if len(names) < len(part.watches) and part.section != "rejected":
+            calibrated = calibrated.model_copy(update={"features": names})
+        yield Part(part.section, part.path, calibrated, names, share)
 
 
 def _cannot_keep(part: Part, share: Share, error: ValidationError) -> str:
@@ -115,7 +126,7 @@ def _cannot_keep(part: Part, share: Share, error: ValidationError) -> str:
     knobs = [knob for knob in part.config.knobs if knob != "run_length"] or ["run_length"]
     return (
         f"{part.path}: {called} gets a run length of {share.run_length:,.0f} values as its share of the false-alarm "
-        f"budget, for each of {len(part.streams)}, and cannot keep it ({f'{field}: ' if field else ''}{said}). Change "
+        f"budget, for each of {part.streams}, and cannot keep it ({f'{field}: ' if field else ''}{said}). Change "
         f"the budget or its weight (alarms), or set {one_of(knobs)} by hand, which takes it out of the budget"
     )
 
@@ -124,8 +135,8 @@ def _check_names(parts: list[Part], weights: Mapping[str, float]) -> None:
     names: dict[str, DetectorConfig] = {}
     for part in parts:
         names[part.config.called] = part.config
-        if len(part.streams) > 1:
-            names |= {f"{part.config.called}/{stream}": part.config for stream in part.streams}
+        if part.streams > 1:
+            names |= {f"{part.config.called}/{name}": part.config for name in part.watches}
     for name in weights:
         if name not in names:
             raise ValueError(f"alarms.weights: {name!r} is none of the detectors; expected {one_of(list(names))}")

@@ -35,7 +35,7 @@ class Rejections:
 
     def __init__(self, config: Config) -> None:
         parts = [part for part in divide(config) if part.section == "rejected"]
-        self._topics = {topic: _Topic(topic, part.config) for part in parts for topic in part.streams}
+        self._topics = {topic: _Topic(topic, part.config) for part in parts for topic in part.watches}
 
     def observe(
         self, topic: str, taken: Sequence[Event | Label], rejected: Sequence[Rejected], ahead: float

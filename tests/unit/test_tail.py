@@ -100,6 +100,12 @@ def test_a_drifted_category_is_named() -> None:
     assert "carrier=MQ (chi_squared)  0.07 -> 0.09" in line.plain
 
 
+def test_features_that_changed_together_are_told_with_what_changed_most() -> None:
+    line = alert_line(alert(detector="multivariate", detail="temp with humid", before=0.1, after=0.6))
+
+    assert "features: temp with humid (multivariate)  0.1 -> 0.6" in line.plain
+
+
 def test_a_worse_model_is_told_with_what_is_done_about_it() -> None:
     line = alert_line(
         alert(

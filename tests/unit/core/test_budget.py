@@ -32,15 +32,15 @@ def parts(detectors: dict[str, Any], **weights: float) -> dict[str, list[Part]]:
 def spent(found: dict[str, list[Part]]) -> float:
     """False alarms of all streams together in `BUDGET` events, with a value of each stream per event."""
     inside = [part for several in found.values() for part in several if part.share is not None]
-    return sum(len(part.streams) * BUDGET / float(part.config.run_length) for part in inside)
+    return sum(part.streams * BUDGET / float(part.config.run_length) for part in inside)
 
 
 def test_detectors_have_equal_parts_and_their_features_equal_parts_of_those() -> None:
     found = parts(WATCH)
 
     assert [part.share for part in found["e_detector"]] == [Share(3e6, BUDGET)]
-    assert [(part.streams, part.share) for part in found["ks"]] == [(("x", "y"), Share(6e6, BUDGET))]
-    assert [(part.streams, part.share) for part in found["conformal"]] == [(("y",), Share(3e6, BUDGET))]
+    assert [(part.watches, part.share) for part in found["ks"]] == [(("x", "y"), Share(6e6, BUDGET))]
+    assert [(part.watches, part.share) for part in found["conformal"]] == [(("y",), Share(3e6, BUDGET))]
 
 
 @pytest.mark.parametrize("weights", [{}, {"ks": 5.0, "e_detector": 0.5}, {"ks/x": 3.0, "ks": 0.1}])
@@ -84,7 +84,7 @@ def test_segments_share_a_detectors_part_as_they_share_the_events() -> None:
 def test_topics_watched_for_rejected_records_are_streams_of_their_own() -> None:
     found = parts({"rejected": {}}, **{"rejected/labels": 3.0})
 
-    assert [(part.streams, part.config.run_length) for part in found["rejected"]] == [
+    assert [(part.watches, part.config.run_length) for part in found["rejected"]] == [
         (("events",), pytest.approx(4e6)),
         (("labels",), pytest.approx(4e6 / 3)),
     ]
@@ -106,3 +106,15 @@ def test_without_a_budget_every_detector_stands_as_configured() -> None:
         (config.detectors.data[0], None),
         (config.detectors.rejected, None),
     ]
+
+
+def test_a_detector_that_looks_at_all_its_features_together_is_one_stream() -> None:
+    watch = {**WATCH, "data": [{"kind": "multivariate"}]}
+
+    found = parts(watch)
+
+    assert [(part.watches, part.streams, part.config.run_length) for part in found["multivariate"]] == [
+        (("x", "y"), 1, pytest.approx(2 * BUDGET))
+    ]
+    with pytest.raises(ValueError, match="'multivariate/x' is none of the detectors; expected one of e_detector, mult"):
+        parts(watch, **{"multivariate/x": 2.0})
