@@ -74,7 +74,9 @@ def concept(kind: str) -> ConceptDetector[Any]:
 
 def data(kind: str) -> DataDetector[Any]:
     adapter: TypeAdapter[Any] = TypeAdapter(DataConfig)
-    window = {} if kind == "conformal" else {"window": 50}
+    window: dict[str, Any] = {} if kind == "conformal" else {"window": 50}
+    if kind == "multivariate":
+        window["components"] = 8
     config = adapter.validate_python({"kind": kind, "reference": 100, "every": 20, **window})
     made = build_data(config, ["a", "b"] if kind in NUMERIC else [], ["c"] if kind in CATEGORICAL else [])
     assert made is not None
