@@ -57,7 +57,8 @@ class Reading(NamedTuple):
     difference of the means, in their unit. Of features it is, from 0 to 1, the least share of the values since then
     that the change must have altered: the Kolmogorov-Smirnov distance of numbers, the total variation distance of
     categories, the difference of rates. `known` and `seen` are what the values of the reference and of the current
-    window were like, with the same names in both; there are none of errors, and of how often something is the case.
+    window were like, with the same names in both; there are none of errors, of several features together, and
+    of how often something is the case.
     """
 
     state: State

@@ -32,6 +32,8 @@ _ROWS_EACH = 10
 """Rows of the reference it takes for each component, for their covariance to be known."""
 _NORMAL_PEAKS = 3.0
 """The fourth moment of a standard normal variable."""
+_IMAGINED = 10
+"""Events without a change that those since its beginning are added to: a few prove nothing."""
 _TOLD, _CLEAR = 3, 3.0
 """Parts of a change that are named, and the standard errors that all but the first have to have moved by."""
 
@@ -97,7 +99,8 @@ class Multivariate(BlockDetector[MultivariateConfig]):
     Mahalanobis' distance of the means, `threshold` what it had to reach, `p_value` that of Hotelling's distribution.
     `detail` names what changed most, by feature or by pair of features, and `before` and `after` are the first of them:
     the chance that a value is larger than one of the reference (a half before), or the rank correlation of a pair.
-    Where nothing varied in the reference nothing is compared; detectors on single features see that.
+    Where nothing varied in the reference nothing is compared; detectors on single features see that. `effect` is the
+    Kolmogorov-Smirnov distance along the change, of events whose components are normal; there are no profiles.
     """
 
     at_once = 100
@@ -258,7 +261,7 @@ class Multivariate(BlockDetector[MultivariateConfig]):
             self._state = State.WARNING
         if self._state is State.STABLE or self._state is before:
             return None
-        reading = self._read(self._state)
+        reading = self._explain(self._read(self._state))
         if self._state is State.DRIFT:
             self._start(0)
             self._alarm = reading
@@ -284,6 +287,26 @@ class Multivariate(BlockDetector[MultivariateConfig]):
             current_n=config.window,
             detail="; ".join(part.name for part in (first, *others)),
         )
+
+    def _explain(self, reading: Reading) -> Reading:
+        """The present reading, which will be told of, with when the change began and its size.
+
+        Each moment of the window parts the events that came since from all before, the reference among them; it is the
+        one at which the means of both are furthest apart, for so many events. As components are reduced to deviations,
+        the effect is that of normal ones, their distance less what chance adds to it.
+        """
+        n, window = self.config.reference, self.config.window
+        apart = np.roll((self._window - self._means) @ self._whiten, -(self._entered % window), axis=0)
+        since = np.arange(1, window + 1)[:, np.newaxis]
+        sums, before = apart[::-1].cumsum(axis=0), n + window - since
+        counted = since + _IMAGINED
+        gaps = sums / counted - (sums[-1] - sums) / before
+        weights = counted * before / (counted + before)
+        changed_n = int((weights * (gaps**2).sum(axis=1, keepdims=True)).argmax()) + 1
+        means = sums[changed_n - 1] / changed_n
+        squared = float(means @ means) - len(means) * (1.0 / n + 1.0 / changed_n)
+        effect = math.erf(math.sqrt(max(squared, 0.0)) / math.sqrt(8.0))
+        return reading._replace(effect=effect, changed_n=changed_n)
 
     def _most_moved(self) -> list[_Part]:
         """What changed most, first: features and pairs of them, each feature but once."""

@@ -26,8 +26,9 @@ def shares(known: Mapping[str, int], seen: Mapping[str, int]) -> tuple[Profile, 
     Both profiles have the same names in the same order.
     """
     one, other = (sum(counts.values()) for counts in (known, seen))
-    both = {name: known.get(name, 0) / one + seen.get(name, 0) / other for name in {**known, **seen} if name != OTHER}
-    shown = sorted(both, key=lambda name: -both[name])[:_MOST]
+    both = {name: known.get(name, 0) / one + seen.get(name, 0) / other for name in {**known, **seen}}
+    found = [name for name, share in both.items() if share > 0.0 and name != OTHER]
+    shown = sorted(found, key=lambda name: -both[name])[:_MOST]
     return _shares(known, shown), _shares(seen, shown)
 
 

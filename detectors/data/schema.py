@@ -18,6 +18,7 @@ from detectors.base import Reading, Row, State
 from detectors.data.blocks import plain
 from detectors.data.categories import flat_values
 from detectors.data.counted import CountedDetector
+from detectors.data.profiles import shares
 from detectors.data.rates import RateConfig, least_count, tail
 from detectors.data.windowed import ALL, Bools, Ints, Slots, States, states_of
 
@@ -97,6 +98,10 @@ class Schema(CountedDetector[SchemaConfig]):
     def _place(self, values: npt.NDArray[np.int8], usable: Bools, features: slice = ALL) -> Slots:
         return values.astype(np.int64) + self._firsts()[features]
 
+    def _reference_counts(self, feature: int) -> Ints:
+        counts: Ints = self._reference[feature]
+        return counts
+
     def _judge(self, features: Ints) -> States:
         counts = self._counts[features, :-1]
         new = np.where(self._reference[features] > 0, 0, counts).sum(axis=1)
@@ -134,6 +139,15 @@ class Schema(CountedDetector[SchemaConfig]):
             current_n=m,
             detail=None if quiet else detail,
         )
+
+    def _explain(self, feature: int, reading: Reading) -> Reading:
+        n, (changed_n, since) = self.config.reference, self._since_change(feature)
+        samples = (
+            dict(zip(KINDS, of.tolist(), strict=True)) for of in (self._reference[feature], self._counts[feature, :-1])
+        )
+        known, seen = shares(*samples)
+        effect = float(np.abs(self._reference[feature] / n - since / changed_n).sum()) / 2.0
+        return reading._replace(effect=effect, changed_n=changed_n, known=known, seen=seen)
 
 
 def _kind_of(value: Any) -> int:

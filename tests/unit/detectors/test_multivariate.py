@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,22 @@ def test_it_finds_a_sum_of_moves_each_of_which_is_too_small_to_see() -> None:
     (index, _), *_ = watch(values)
 
     assert index > 1500
+
+
+@pytest.mark.parametrize("moved", [0.0, 1.0])
+def test_the_beginning_and_the_size_of_a_change_are_those_of_all_features_together(moved: float) -> None:
+    late, sizes = [], []
+    for seed in range(6):
+        values = normal(2100, seed, features=4)
+        values[1403:, 1] = moved + (values[1403:, 1] if moved else 0.8 * values[1403:, 0] + 0.6 * values[1403:, 1])
+        (index, reading), *_ = watch(values)
+        assert reading.changed_n is not None
+        assert reading.effect is not None
+        assert (reading.known, reading.seen) == (None, None)
+        late.append(abs(index + 1 - reading.changed_n - 1403))
+        sizes.append(reading.effect)
+    assert median(late) <= 5
+    assert median(sizes) == pytest.approx(0.35, abs=0.08)
 
 
 def test_a_feature_that_moved_is_named_with_the_chance_that_a_value_is_larger() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detectors.base import Reading, State
+from detectors.base import Reading, Row, State, Value
 from detectors.data.schema import Schema, SchemaConfig
 
 
@@ -69,6 +69,19 @@ def test_the_shares_are_of_the_kind_that_is_new_or_else_of_the_one_that_is_gone(
 
     assert (new.before, new.after, new.direction) == (0.0, 0.5, "up")
     assert (gone.before, gone.after, gone.direction) == (0.5, 0.0, "down")
+
+
+def test_a_signal_shows_the_shares_of_the_kinds_that_there_are() -> None:
+    values: list[Value] = [1.0, 2, "a", 4.0] * 50
+    values += [1.0] * 60
+    values += ["a", None] * 20
+    rows: list[Row] = [{"x": value} for value in values]
+    (signal,) = Schema(SchemaConfig(reference=200, window=100, every=100), ["x"]).observe(rows)
+
+    assert signal.reading.known == {"number": 0.75, "text": 0.25, "missing": 0.0, "other": 0.0}
+    assert signal.reading.seen == {"number": 0.6, "text": 0.2, "missing": 0.2, "other": 0.0}
+    assert signal.reading.changed_n == pytest.approx(40, abs=3)
+    assert signal.reading.effect == pytest.approx(0.75, abs=0.03)
 
 
 def test_a_few_values_of_a_new_kind_take_more_to_be_an_alarm_the_longer_the_run() -> None:
