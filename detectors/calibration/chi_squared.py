@@ -9,8 +9,8 @@ large samples.
    one. References are followed as a quadrature over the root of that.
 2. A sliding window, and renewal: see `detectors.calibration.renewal`. With r the root of noncentral chi-squared, v is
    its hazard, and the pull is what its density falls off by, -(ln density)': for a central one r - (f - 1) / r, which
-   is Aldous' sum over the sphere for f independent processes. Where the density does not fall, alarms are frequent and
-   the statistic hardly pulled: v p is held at no less than that of a chance of one half.
+   is Aldous' sum over the sphere for f independent processes. For low levels, where the density hardly falls, there
+   are more clumps than that, by a share of order 1 / (v p), which is fitted.
 
 `scripts/calibrate_windows.py` simulates it.
 
@@ -39,7 +39,8 @@ _POINTS = 48
 """Classes of references."""
 _FURTHEST = 6.5
 """How far off references are followed, in deviations: beyond are 1e-10 of them."""
-_LEAST_SQUARE = 2.0 * math.log(4.0)
+_MORE = 1.5
+"""By how much v p is larger for low levels: fitted to simulated alarms."""
 
 
 @lru_cache(maxsize=10_000)
@@ -109,4 +110,4 @@ def _given(freedom: int, apart: Floats, level: float) -> tuple[Floats, Floats]:
     root = math.sqrt(level)
     hazard = 2.0 * root * density / chances
     pull = -(1.0 / root + 2.0 * root * slope / density)
-    return chances, np.maximum(hazard * np.maximum(pull, 0.0), _LEAST_SQUARE)
+    return chances, hazard * np.maximum(pull, 0.0) + _MORE

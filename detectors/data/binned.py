@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from scipy import special
 
 from detectors.base import Profile, Reading, State
+from detectors.calibration.counts import critical
 from detectors.data.counted import CountedDetector
 from detectors.data.numbers import Moments, NumericDetector, change_of, least_move, moments
 from detectors.data.profiles import quantiles
@@ -50,13 +51,14 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
     Bins end at quantiles of the reference. A value that makes up half a bin or more where one ends has a bin of its
     own, so that what lies beside a frequent value is told from it: of a constant reference, what is below, at and above
     it. Bins that are empty in both samples do not count. `threshold` is the larger of `min_effect` and the critical
-    value by the limit distribution, a multiple of chi-squared. `direction` is up or down if the means have moved
+    value: by the limit distribution, a multiple of chi-squared, where `alpha` is given, and by `run_length` as in
+    `detectors.calibration`, where it does not take samples for large. `direction` is up or down if the means have moved
     clearly, else wider or narrower if the deviations have; None is a change of shape.
 
     A part of a value, `added`, is added to every bin that counts, in both samples, as else the distance would reach the
     critical value too often where bins hold few values, or be infinite where one is empty.
 
-    Subclasses say what the distance is, and which distance goes with a value of chi-squared.
+    Subclasses say what the distance is.
     """
 
     added: ClassVar[float]
@@ -75,26 +77,37 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
         self._drift_at, self._warning_at = (np.full(self._width, np.nan) for _ in range(2))
         self._drift_at[0] = self._warning_at[0] = math.inf
 
+    @staticmethod
     @abstractmethod
-    def _distance(self, before: Floats, after: Floats) -> Floats:
-        """The distances of some features, from the shares of their bins in reference and window."""
+    def _terms(before: Floats, after: Floats) -> Floats:
+        """What bins add to the index, from their shares in reference and window. In the limit of large samples the
+        index is chi-squared, times the sum of one over either size, if nothing changed.
+        """
 
+    @staticmethod
     @abstractmethod
-    def _expected(self, chi_squared: float) -> float:
-        """The distance that goes with a value of chi-squared if nothing changed, in the limit of large samples."""
+    def _distance(index: Floats) -> Floats:
+        """The distances that go with indices."""
 
+    @staticmethod
     @abstractmethod
-    def _chi_squared(self, distance: float) -> float:
-        """The inverse of `_expected`."""
+    def _index(distance: float) -> float:
+        """The inverse of `_distance`."""
 
     def _find_critical(self, freedom: int) -> None:
         """Find the least distances to act on, with so many degrees of freedom."""
-        self._drift_at[freedom] = self._critical(freedom, self._chance(freedom))
-        share = self._warning_share
-        self._warning_at[freedom] = self._drift_at[freedom] if share is None else self._critical(freedom, share)
+        config, chance, share = self.config, self._chance(freedom), self._warning_share
+        if config.run_length is None:
+            self._drift_at[freedom] = self._critical(self._unit * float(special.chdtri(freedom, chance)))
+        else:
+            sizes = config.reference, config.window, freedom + 1
+            self._drift_at[freedom] = self._critical(critical(*sizes, self.added, self._terms, chance))
+        self._warning_at[freedom] = self._drift_at[freedom]
+        if share is not None:
+            self._warning_at[freedom] = self._critical(self._unit * float(special.chdtri(freedom, share)))
 
-    def _critical(self, freedom: int, share: float) -> float:
-        return max(self._expected(float(special.chdtri(freedom, share))), self.config.min_effect)
+    def _critical(self, index: float) -> float:
+        return max(float(self._distance(np.array(index))), self.config.min_effect)
 
     def _learn(self, feature: int, values: Floats) -> None:
         bins, size = self.config.bins, len(values)
@@ -129,7 +142,8 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
         extra = self.added * bins[:, np.newaxis]
         known = (before + self.added) / (self.config.reference + extra)
         seen = (after + self.added) / (self.config.window + extra)
-        return self._distance(np.where(filled, known, 1.0), np.where(filled, seen, 1.0)), bins - 1
+        terms = self._terms(np.where(filled, known, 1.0), np.where(filled, seen, 1.0))
+        return self._distance(terms.sum(axis=1)), bins - 1
 
     def _judge(self, features: Ints) -> States:
         distance, freedom = self._compare(features)
@@ -148,7 +162,7 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
             state,
             statistic=distance,
             threshold=float(self._drift_at[freedom]) if freedom else None,
-            p_value=float(special.chdtrc(freedom, self._chi_squared(distance))) if freedom else 1.0,
+            p_value=float(special.chdtrc(freedom, self._index(distance) / self._unit)) if freedom else 1.0,
             before=before,
             after=after,
             direction=direction,

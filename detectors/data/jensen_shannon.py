@@ -18,7 +18,7 @@ from detectors.data.binned import BinnedConfig, BinnedDetector
 from detectors.data.windowed import Floats
 
 _LIMIT = 8.0 * math.log(2.0)
-"""In the limit the divergence, in bits, is chi-squared by this."""
+"""By which the divergence, in bits, is multiplied to be chi-squared in the limit."""
 
 
 class JensenShannonConfig(BinnedConfig):
@@ -38,14 +38,17 @@ class JensenShannon(BinnedDetector[JensenShannonConfig]):
 
     added: ClassVar[float] = 0.5
 
-    def _distance(self, before: Floats, after: Floats) -> Floats:
+    @staticmethod
+    def _terms(before: Floats, after: Floats) -> Floats:
         middle = (before + after) / 2.0
-        bits = (special.rel_entr(before, middle) + special.rel_entr(after, middle)).sum(axis=1) / math.log(4.0)
-        distance: Floats = np.sqrt(np.maximum(bits, 0.0))
+        terms: Floats = 4.0 * (special.rel_entr(before, middle) + special.rel_entr(after, middle))
+        return terms
+
+    @staticmethod
+    def _distance(index: Floats) -> Floats:
+        distance: Floats = np.sqrt(np.maximum(index, 0.0) / _LIMIT)
         return distance
 
-    def _expected(self, chi_squared: float) -> float:
-        return math.sqrt(chi_squared * self._unit / _LIMIT)
-
-    def _chi_squared(self, distance: float) -> float:
-        return distance * distance * _LIMIT / self._unit
+    @staticmethod
+    def _index(distance: float) -> float:
+        return distance * distance * _LIMIT

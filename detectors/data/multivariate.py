@@ -204,8 +204,16 @@ class Multivariate(BlockDetector[MultivariateConfig]):
         kept = variances > max(_LEAST_VARIANCE * float(variances[-1]), 1e-12)
         self._whiten: Floats = directions[:, kept] / np.sqrt(variances[kept])
         peaks = float(np.mean(((components - self._means) @ self._whiten) ** 4)) if kept.any() else _NORMAL_PEAKS
-        # So many rows of normal values say as much about variances as these do.
-        self._sure = self.config.reference * (_NORMAL_PEAKS - 1.0) / (max(peaks, _NORMAL_PEAKS) - 1.0)
+        self._sure = self._as_sure(max(0.0, peaks - _NORMAL_PEAKS))
+
+    def _as_sure(self, excess: float) -> float:
+        """The rows of normal values with which Hotelling's distribution is as wide as where the fourth moment is larger
+        by `excess`: variances are known less well, and means are not quite normal.
+        """
+        n, m = self.config.reference, self.config.window
+        of_variance = (1.0 + excess / (_NORMAL_PEAKS - 1.0)) / n
+        of_means = excess / 6.0 * (n**2 / m + m**2 / n) / (n + m) ** 2  # as Student's distribution has
+        return 1.0 / (of_variance + of_means)
 
     def _learn_ranks(self) -> None:
         for feature, values in enumerate(self._reference):

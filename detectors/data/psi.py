@@ -36,12 +36,15 @@ class Psi(BinnedDetector[PsiConfig]):
 
     added: ClassVar[float] = 0.75
 
-    def _distance(self, before: Floats, after: Floats) -> Floats:
-        index: Floats = ((after - before) * np.log(after / before)).sum(axis=1)
+    @staticmethod
+    def _terms(before: Floats, after: Floats) -> Floats:
+        terms: Floats = (after - before) * np.log(after / before)
+        return terms
+
+    @staticmethod
+    def _distance(index: Floats) -> Floats:
         return index
 
-    def _expected(self, chi_squared: float) -> float:
-        return chi_squared * self._unit
-
-    def _chi_squared(self, distance: float) -> float:
-        return distance / self._unit
+    @staticmethod
+    def _index(distance: float) -> float:
+        return distance

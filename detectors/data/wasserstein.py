@@ -23,6 +23,11 @@ from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, Win
 
 _MEAN = math.sqrt(2.0 / math.pi)
 """Of the size of a standard normal variable."""
+_BEYOND = 3.0
+"""By how much the square of a rare distance is beyond that of a difference of means, times that square, in units of
+what the mean distance is beyond that of one: fitted to simulated distances, of which `scripts/calibrate_windows.py`
+tells.
+"""
 _FURTHEST = 1e75
 """Values further away, in units of the reference, count as that far, so that squares stay in the range of a float."""
 
@@ -52,6 +57,8 @@ class Wasserstein(NumericDetector[WassersteinConfig]):
     the reference is constant), `threshold` what it had to reach, `p_value` an upper bound in the limit of large
     samples, for any distribution with a variance: the limit is the size of a Gaussian process, whose mean follows from
     the distribution function and which exceeds it no more often than a normal variable of the values' own deviation.
+    `alpha` is that bound. It is far from sharp: where the process is large it is so almost everywhere in one direction,
+    so that a distance which is rare enough is as rare as a difference of means of that size. `run_length` is by that.
     Mean and deviation are estimated from reference and window together, so that a few values far away are no alarm.
     Where values are heavy-tailed, as amounts of money often are, `ks` finds changes sooner. `direction` is up or down
     if a move of the mean makes up at least half of the distance, else wider or narrower if a change of the deviation
@@ -111,9 +118,18 @@ class Wasserstein(NumericDetector[WassersteinConfig]):
 
     def _critical(self, compared: _Comparison, share: float) -> Floats:
         """The least distance to act on, in the unit in which it is told."""
-        least = compared.usual + compared.deviation * (-float(special.ndtri(share)) / self._root)
+        least = self._by_bound(compared, share) if self.config.run_length is None else self._by_run_length(compared)
         critical: Floats = np.maximum(least / compared.unit, self.config.min_effect)
         return critical
+
+    def _by_bound(self, compared: _Comparison, share: float) -> Floats:
+        return compared.usual + compared.deviation * (-float(special.ndtri(share)) / self._root)
+
+    def _by_run_length(self, compared: _Comparison) -> Floats:
+        square = float(special.chdtri(1, self._chance(1)))
+        deviation = np.where(compared.deviation > 0.0, compared.deviation, 1.0)
+        beyond = np.maximum((self._root * compared.usual / deviation) ** 2 - _MEAN**2, 0.0)
+        return np.asarray(deviation * np.sqrt(square + _BEYOND * beyond / square) / self._root)
 
     def _judge(self, features: Ints) -> States:
         compared = self._compare(features)
