@@ -22,10 +22,11 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import typer
+from kept import Kept
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -302,25 +303,6 @@ def check(kept: Kept, small: bool) -> Table:
             f"{seen / stated:.2f} +- {seen / stated / math.sqrt(max(alarms, 1)):.2f}",
         )
     return table
-
-
-class Kept:
-    """Results by what they are of, in a file that is written after each."""
-
-    def __init__(self, path: Path, anew: bool) -> None:
-        self._path = path
-        self._results: dict[str, Any] = {}
-        if path.exists() and not anew:
-            self._results = json.loads(path.read_text(encoding="ascii"))
-
-    def get(self, part: str, of: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """The result that is there, or a new one."""
-        name = f"{part} {' '.join(map(str, of))}"
-        if name not in self._results:
-            self._results[name] = make()
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(self._results, indent=1), encoding="ascii")
-        return self._results[name]
 
 
 def main(

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import typer
-from calibrate_ks import Kept
+from kept import Kept
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import track

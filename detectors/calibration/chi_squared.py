@@ -55,7 +55,7 @@ def chance(
     sizes = checked(reference, window, every, horizon)
     possible(run_length)
     low, high = 0.0, freedom + 2000.0
-    while high - low > 1e-9 * high:
+    while high - low > 1e-6 * high:
         middle = (low + high) / 2.0
         if run_length_of(*sizes, freedom, middle, horizon=horizon) < run_length:
             low = middle

@@ -44,6 +44,8 @@ _AT_FIRST = 0.35
 
 SHORTEST, LONGEST = 1e3, 1e12
 """Run lengths that can be asked for."""
+LARGEST = 100_000
+"""Values in a reference or window for which thresholds are known."""
 RARE = 1e-280
 """Smaller chances are as good as none, and beyond what can be divided by."""
 
@@ -59,8 +61,8 @@ class Sizes(NamedTuple):
 def checked(reference: int, window: int, every: int, horizon: float) -> Sizes:
     """The sizes. Raises ValueError for those that `WindowedConfig` refuses too, and for a horizon of nothing."""
     for name, value, least, most in (
-        ("reference", reference, 100, 100_000),
-        ("window", window, 30, 100_000),
+        ("reference", reference, 100, LARGEST),
+        ("window", window, 30, LARGEST),
         ("every", every, 1, window),
     ):
         if not least <= value <= most:
@@ -98,7 +100,7 @@ def safe_chance(window: int, every: int, run_length: float) -> float:
     sizes = checked(100, window, every, math.inf)
     possible(run_length)
     low, high = math.log(RARE), 0.0  # logarithms of chances
-    while high - low > 1e-9:
+    while high - low > 1e-6:
         middle = (low + high) / 2.0
         squares = np.array([2.0 * (math.log(2.0) - middle)])
         if math.exp(middle) * float(clumps(squares, sizes)[0]) * run_length > 1.0:

@@ -24,6 +24,10 @@ from detectors.data.ranks import Ranks
 from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
 
 _LEAST_EXPECTED = 5
+_SURER = 5
+"""Values, for each bin, by which a reference counts as larger: where bins hold few, alarms hang less on it than in the
+limit of large samples. Fitted to simulated alarms.
+"""
 
 
 class BinnedConfig(WindowedConfig):
@@ -96,7 +100,8 @@ class BinnedDetector(CountedDetector[B], NumericDetector[B]):
 
     def _find_critical(self, freedom: int) -> None:
         """Find the least distances to act on, with so many degrees of freedom."""
-        config, chance, share = self.config, self._chance(freedom), self._warning_share
+        config, share = self.config, self._warning_share
+        chance = self._chance(freedom, _SURER * config.bins)
         if config.run_length is None:
             self._drift_at[freedom] = self._critical(self._unit * float(special.chdtri(freedom, chance)))
         else:

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from detectors.base import Reading, Row, Share, Signal, State
 from detectors.calibration.chi_squared import chance
-from detectors.calibration.renewal import LONGEST, SHORTEST, safe_chance
+from detectors.calibration.renewal import LARGEST, LONGEST, SHORTEST, safe_chance
 from detectors.data.blocks import BlockConfig, BlockDetector
 from detectors.data.rolling import Rolling, RollingConfig
 
@@ -49,8 +49,8 @@ class WindowedConfig(BlockConfig):
 
     knobs: ClassVar[tuple[str, ...]] = ("run_length", "horizon", "alpha", "warning_alpha")
 
-    reference: int = Field(1000, ge=100, le=100_000, description="values of a feature that make up its reference")
-    window: int = Field(500, ge=30, le=100_000, description="newest values of a feature, compared with the reference")
+    reference: int = Field(1000, ge=100, le=LARGEST, description="values of a feature that make up its reference")
+    window: int = Field(500, ge=30, le=LARGEST, description="newest values of a feature, compared with the reference")
     alpha: float = Field(
         1e-4, gt=0, lt=1, description="probability of a false alarm at one check, over all features together"
     )
@@ -117,17 +117,17 @@ class WindowedConfig(BlockConfig):
         counted = {} if share.horizon == math.inf else {"horizon": share.horizon}
         return {**super()._of_share(share), **counted}
 
-    def chance(self, streams: int, freedom: int | None = None) -> float:
+    def chance(self, streams: int, freedom: int | None = None, surer: int = 0) -> float:
         """The chance of a false alarm at one check of one of so many streams of values that is no more than is named.
 
         For statistics that are chi-squared with so many degrees of freedom if nothing changed; without `freedom` for
-        any other.
+        any other. What a reference is off by counts as that of one with so many values more as `surer` says.
         """
         if self.run_length is None:
             return self.alpha / streams
         if freedom is None:
             return safe_chance(self.window, self.every, self.run_length)
-        sizes = self.reference, self.window, self.every
+        sizes = min(self.reference + surer, LARGEST), self.window, self.every
         return chance(*sizes, freedom, self.run_length, horizon=self.counted_over)
 
     @property
@@ -179,9 +179,9 @@ class WindowedDetector(BlockDetector[W]):
         self._rolling = None if config.rolling is None else Rolling(config.rolling, *sizes)
         self.reset()
 
-    def _chance(self, freedom: int | None = None) -> float:
+    def _chance(self, freedom: int | None = None, surer: int = 0) -> float:
         """The chance of a false alarm at one check of one feature; see `WindowedConfig.chance`."""
-        return self.config.chance(len(self.features), freedom)
+        return self.config.chance(len(self.features), freedom, surer)
 
     @abstractmethod
     def _slots(self) -> int:
