@@ -59,6 +59,7 @@ def config(problem: str, bound: int = 200, margin: float = 0.0, policy: str = "r
             "detectors": {
                 "concept": [{"kind": "page_hinkley", "threshold": 3}, {"kind": "ddm"}],
                 "data": [{"kind": "ks", **sizes}, {"kind": "chi_squared", **sizes}],
+                "prediction": [{"kind": "ks", "name": "said", **sizes, "segments": {"by": "kind", "most": 1}}],
                 "rejected": {"run_length": 30},
                 "error_scale": 2.0,
             },
@@ -321,6 +322,7 @@ def test_these_streams_have_all_that_could_depend_on_the_cuts() -> None:
     assert {alert.kind for outcome in outcomes for alert in outcome.alerts} == {
         "concept_drift",
         "data_drift",
+        "prediction_drift",
         "model_swap",
     }
     assert all(
