@@ -52,7 +52,7 @@ def check(
         _ = open_basis(service).profile
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text.assemble(("OK", "bold green"), f" {config}: {_summary(service)}"))
-    if service.detectors.all:
+    if service.alarms is not None or service.detectors.listed:
         console.print(budget.heading(service))
         wide_console().print(budget.table(service))
     if not connect:
@@ -69,7 +69,7 @@ def check(
 
 
 def _summary(config: Config) -> str:
-    detectors = [detector.called for detector in config.detectors.all]
+    detectors = [detector.called for detector in config.detectors.listed]
     features = len(config.events.features)
     return (
         f"service {config.app}, model {config.model.name} ({config.model.problem.value}, {config.model.learner.kind}), "

@@ -239,10 +239,9 @@ class DetectorsConfig(Section):
     )
 
     @property
-    def all(self) -> list[DetectorConfig]:
-        """Every detector."""
-        listed: list[DetectorConfig] = [*self.concept, *self.data, *self.prediction]
-        return listed if self.rejected is None else [*listed, self.rejected]
+    def listed(self) -> list[DetectorConfig]:
+        """The detectors that somebody has chosen."""
+        return [*self.concept, *self.data, *self.prediction]
 
 
 class AdaptationConfig(Section):
@@ -361,7 +360,8 @@ class Config(Section):
     @field_validator("detectors")
     @classmethod
     def _no_detector_twice(cls, value: DetectorsConfig) -> DetectorsConfig:
-        names = [detector.called for detector in value.all]
+        rejected = [] if value.rejected is None else [value.rejected]
+        names = [detector.called for detector in (*value.listed, *rejected)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"detector {twice[0]!r} is listed twice; keep one of them, or give them names (`name`)")
