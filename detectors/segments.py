@@ -90,7 +90,7 @@ class _Segments(Generic[W]):
 
     def _segment_of(self, row: Row) -> str:
         """The segment of a row, made if it is new."""
-        name = _name_of(row.get(self._by))
+        name = name_of(row.get(self._by))
         if name not in self._segments:
             if name not in (MISSING, OTHER) and len(self._segments.keys() - {MISSING, OTHER}) >= self._most:
                 name = OTHER
@@ -132,7 +132,8 @@ class SegmentedFeatures(_Segments[FeaturesWatch]):
         return lacking
 
 
-def _name_of(value: Any) -> str:
+def name_of(value: Any) -> str:
+    """The name of the segment of a value, unless it is in OTHER."""
     found = category(value)
     if found is None:
         return MISSING

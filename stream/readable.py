@@ -7,7 +7,7 @@ from typing import Final
 
 from rich.text import Text
 
-from stream.records import Alert, Prediction
+from stream.records import Alert, Contributor, Prediction
 
 STYLES: Final = {
     "concept_drift": "bold red",
@@ -22,7 +22,8 @@ STYLES: Final = {
 """How each kind of alert looks."""
 
 _TOGETHER: Final = {"data_drift": "features", "prediction_drift": "predictions"}
-"""What changed when no single feature is named."""
+"""What changed when no single feature is named; else it is the errors."""
+_ERRORS: Final = "errors"
 _DIGITS: Final = 4
 _SEVERITIES: Final = {"critical": "bold red", "warning": "yellow"}
 
@@ -33,7 +34,7 @@ def alert_line(alert: Alert) -> Text:
     line.append(f"{alert.severity:<8}  ", _SEVERITIES.get(alert.severity, "cyan"))
     line.append(f"{kind_of(alert):<16}  ", STYLES.get(alert.kind, ""))
     line.append(subject_of(alert), "bold")
-    for part in (change_of(alert), evidence_of(alert)):
+    for part in (progress_of(alert), change_of(alert), evidence_of(alert), others_of(alert)):
         if part:
             line.append(f"  {part}")
     if alert.action != "none":
@@ -64,12 +65,17 @@ def subject_of(alert: Alert) -> str:
         return words(alert.detail or alert.model)
     if alert.kind == "data_quality":
         return f"{alert.feature} rejected, mostly {words(alert.detail or 'unknown')}"
-    subject = alert.feature or _TOGETHER.get(alert.kind, "errors")
-    if alert.detail is not None and (alert.feature is not None or alert.kind in _TOGETHER):
-        subject += f"={alert.detail}" if alert.feature is not None else f": {alert.detail}"
-    if alert.segment is not None:
-        subject += f" where {alert.segment}"
-    return f"{subject} ({alert.detector})" if alert.detector else subject
+    detector = f" ({alert.detector})" if alert.detector else ""
+    return f"{_subject(alert, _TOGETHER.get(alert.kind, _ERRORS))}{detector}"
+
+
+def progress_of(alert: Alert) -> str:
+    """`recovered after 2 days`, `worse than on 2013-06-14 09:30`; empty for the first alert of a drift."""
+    if alert.since is None:
+        return ""
+    if alert.over:
+        return f"{alert.state} after {span(alert.duration or 0.0)}"
+    return f"further than at {moment(alert.since)}"
 
 
 def change_of(alert: Alert) -> str:
@@ -83,8 +89,14 @@ def change_of(alert: Alert) -> str:
 
 
 def evidence_of(alert: Alert) -> str:
-    """The statistic against its threshold, the p-value, and how often that comes by chance, as far as known."""
+    """When it began, the effect, the statistic against its threshold, the p-value, and how often that comes by chance,
+    as far as known.
+    """
     parts = []
+    if alert.change is not None and alert.change.ts is not None:
+        parts.append(f"since {moment(alert.change.ts)}")
+    if alert.effect is not None:
+        parts.append(f"effect {number(alert.effect)}")
     if alert.statistic is not None:
         limit = "" if alert.threshold is None else f" over {number(alert.threshold)}"
         parts.append(f"statistic {number(alert.statistic)}{limit}")
@@ -93,6 +105,18 @@ def evidence_of(alert: Alert) -> str:
     if alert.expected_events_per_false_alarm is not None:
         parts.append(f"by chance once in {rounded(alert.expected_events_per_false_alarm)} events")
     return ", ".join(parts)
+
+
+def others_of(alert: Alert) -> str:
+    """`with humid x1.8, wind_speed x1.2`: what takes part beside the subject, statistics as multiples of thresholds."""
+    own = alert.feature, alert.segment
+    others = [one for one in alert.contributors if (one.feature, one.segment) != own]
+    subjects = [_subject(one, _ERRORS if one.detail is None else _TOGETHER["data_drift"]) for one in others]
+    names = [
+        subject + ("" if one.over is None else f" x{one.over:.2g}")
+        for subject, one in zip(subjects, others, strict=True)
+    ]
+    return f"with {', '.join(names)}" if names else ""
 
 
 def answer_of(prediction: Prediction) -> str:
@@ -115,6 +139,14 @@ def moment(seconds: float) -> str:
         return "-"
 
 
+def span(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h`, `2.5 days`."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {unit}" if seconds < 100 * size else f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def number(value: float) -> str:
     """Four significant digits."""
     return f"{value:.{_DIGITS}g}"
@@ -126,6 +158,14 @@ def rounded(events: float) -> str:
         if events >= size:
             return f"{events / size:.3g}{name}"
     return f"{float(f'{events:.3g}'):,.0f}"
+
+
+def _subject(one: Alert | Contributor, without: str) -> str:
+    """A feature, or what stands `without` one, with what is said of it."""
+    subject = one.feature or without
+    if one.detail is not None and subject != _ERRORS:
+        subject += f"={one.detail}" if one.feature is not None else f": {one.detail}"
+    return subject if one.segment is None else f"{subject} where {one.segment}"
 
 
 def _apart(before: float, after: float) -> tuple[str, str]:

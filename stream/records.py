@@ -81,7 +81,8 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 class Window(msgspec.Struct, frozen=True):
     """Bounds of a stretch of a task's stream: how many values, from which offset and time to which.
 
-    Bounds inside the stream are exact to within 32 values; the end of a current window is exact.
+    Bounds inside the stream are exact to within 32 values; the end of a current window is exact. `profile` is what the
+    values are like: quantiles by name, or shares of categories; None where the detector has no such thing.
     """
 
     n: int
@@ -89,6 +90,36 @@ class Window(msgspec.Struct, frozen=True):
     last_offset: int | None = None
     first_ts: float | None = None
     last_ts: float | None = None
+    profile: dict[str, float] | None = None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """When a change most probably began: with which of the newest `n` values, at which offset and time (exact to within
+    32 values).
+    """
+
+    n: int
+    offset: int | None = None
+    ts: float | None = None
+
+
+class Contributor(msgspec.Struct, frozen=True):
+    """What takes part in a drift: its evidence, `over` which is its statistic as a multiple of the threshold; None
+    where that is not how the detector decides.
+    """
+
+    detector: str
+    feature: str | None = None
+    segment: str | None = None
+    direction: str | None = None
+    over: float | None = None
+    before: float | None = None
+    after: float | None = None
+    detail: str | None = None
+
+
+AlertState: TypeAlias = Literal["open", "recovered", "settled"]
+"""Of a drift: it is there; what had changed is as before; the new level is what is usual now."""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +130,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     about, as in "country=US", where parts are watched apart. `expected_events_per_false_alarm` says how many events
     pass on average before this detector raises such an alarm on this feature without a cause; None where nobody can
     say, as its settings were made by hand.
+
+    All alerts of one drift have the same `incident`, and those after the first say `since` when there is one. The last
+    has the state recovered or settled, and `duration` in seconds: after recovery `before` and `after` lead back from
+    the drifted level, otherwise from the level before the drift to that which is usual now.
     """
 
     id: str
@@ -109,20 +144,32 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     model_version: int
     partition: int
     offset: int
+    state: AlertState | None = None
+    incident: str | None = None
     detector: str | None = None
     feature: str | None = None
     segment: str | None = None
     direction: str | None = None
     before: float | None = None
     after: float | None = None
+    effect: float | None = None
     statistic: float | None = None
     threshold: float | None = None
     p_value: float | None = None
     expected_events_per_false_alarm: float | None = None
+    change: Change | None = None
     reference: Window | None = None
     current: Window | None = None
+    contributors: tuple[Contributor, ...] = ()
+    since: float | None = None
+    duration: float | None = None
     detail: str | None = None
     action: str = "none"
+
+    @property
+    def over(self) -> bool:
+        """Whether it tells that a drift is over."""
+        return self.state in ("recovered", "settled")
 
 
 class Promote(msgspec.Struct, frozen=True):

@@ -35,6 +35,10 @@ ALERT_KINDS: Final = (
     "model_swap",
     "rollback",
 )
+DRIFT_KINDS: Final = ("concept_drift", "data_drift", "prediction_drift", "data_quality")
+OVER: Final = ("recovered", "settled")
+"""How a drift can end."""
+
 STAGES: Final[tuple[Stage, ...]] = ("decode", "engine", "produce", "commit")
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -49,7 +53,9 @@ class Telemetry:
         self._records = counter("driftline_records_total", "Input records, by how they ended.", "topic", "outcome")
         self._expired = counter("driftline_predictions_expired_total", "Predictions whose label never came in time.")
         self._dead_letters = counter("driftline_dead_letters_total", "Records sent to dead letters.", "reason")
-        self._alerts = counter("driftline_alerts_total", "Alerts raised.", "kind")
+        self._alerts = counter("driftline_alerts_total", "Alerts raised; that a drift is over is none.", "kind")
+        self._over = counter("driftline_drifts_over_total", "Drifts that were told and are over.", "kind", "state")
+        self._drifts = gauge("driftline_open_drifts", "Drifts that were told and are not over.", "kind", "partition")
         self._swaps = counter("driftline_swaps_total", "Changes of the serving model.", "reason")
         self._refused = counter("driftline_models_refused_total", "Models not loaded: untrusted or unusable.")
         self._rebalances = counter("driftline_rebalances_total", "Times partitions were assigned or revoked.")
@@ -102,6 +108,9 @@ class Telemetry:
                 self._records.add((topic, outcome), 0)
         for kind in ALERT_KINDS:
             self._alerts.add((kind,), 0)
+        for kind in DRIFT_KINDS:
+            for state in OVER:
+                self._over.add((kind, state), 0)
         for reason in SWAP_REASONS:
             self._swaps.add((reason,), 0)
         for values in (
@@ -145,6 +154,10 @@ class Telemetry:
     def add_alerts(self, kind: str, n: int = 1) -> None:
         """`n` more alerts of a kind were published."""
         self._add(self._alerts, n, kind)
+
+    def add_drift_over(self, kind: str, state: str) -> None:
+        """A drift of a kind has ended, in one of the states `OVER`."""
+        self._add(self._over, 1, kind, state)
 
     def add_swap(self, reason: str) -> None:
         """The serving model was changed. A reason that is not one of `SWAP_REASONS` counts as `other`."""
@@ -210,6 +223,12 @@ class Telemetry:
                     self._statistic.set(labels, reading.statistic)
                 if reading.threshold is not None:
                     self._threshold.set(labels, reading.threshold)
+
+    def set_open_drifts(self, partition: int, drifts: Mapping[str, int]) -> None:
+        """Drifts of a task, by kind, that were told and are not over."""
+        with self._tables.lock:
+            for kind in DRIFT_KINDS:
+                self._drifts.set((kind, str(partition)), drifts.get(kind, 0))
 
     def set_model(self, version: int, digest: str, recipe: str, size: int) -> None:
         """The model that serves from now on; `size` in bytes. Before anything was published: 0, "", its recipe, 0."""

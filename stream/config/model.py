@@ -272,10 +272,13 @@ class AdaptationConfig(Section):
 
 
 class AlertsConfig(Section):
-    """When an alert is held back."""
+    """When an alert is held back. One drift is one alert until it is over, whatever stands here (docs/alerts.md)."""
 
     cooldown: Duration = Field(
-        3600.0, ge=0, description="time after an alert during which the same kind, detector and feature is not repeated"
+        3600.0,
+        ge=0,
+        description="time after an alert of a drift within which another drift of the same kind, feature and segment "
+        "is not told; it is told then if it is still there",
     )
 
 

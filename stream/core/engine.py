@@ -14,13 +14,17 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from detectors.base import Signal, State
 from learners import registry
 from learners.base import Learner, Schema
 from learners.baselines import baselines_for
 from stream.config.model import Config
 from stream.core.adaptation import CHECK_EVERY, Adaptation
-from stream.core.monitors import Cooldown, Monitors, alert_id, evidence, severity
+from stream.core.alerts import AlertMaker
+from stream.core.incidents import BLOCK, Incidents, Place
+from stream.core.monitors import Monitors
 from stream.core.outputs import predictions, split, topic_of
 from stream.core.pending import Joined, Pending, Waiting
 from stream.core.problem import judge_for
@@ -57,7 +61,7 @@ class TaskState:
         self.adaptation = Adaptation(config.adaptation, self.judge)
         self.pending = Pending(config.labels.ttl, config.labels.max_pending)
         self.scores = Scores(["champion", *(name for name, _ in self.baselines)], config.scores.window)
-        self.cooldown = Cooldown(config.alerts.cooldown)
+        self.incidents = Incidents(config.alerts.cooldown)
         self.events = Track()
         self.labels = Track()
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -85,6 +89,7 @@ class Engine:
         self.config = config
         self.partition = partition
         self.state = state or TaskState(config, profile)
+        self._alerts = AlertMaker(config, partition)
 
     def process(self, span: Span, now: float) -> list[Effect]:
         """Take a whole span, through any promotion that is asked for on the way: for drivers that carry out none.
@@ -124,12 +129,13 @@ class Engine:
         state.champion, state.version = command.learner, command.version
         state.adaptation.drop()
         state.monitors.forget_champion()
+        state.incidents.swapped()
         if before == 0:
             return []
         offset = state.positions.get("events", 0)
         kind = "rollback" if command.reason == "rollback" else "model_swap"
         detail = f"version {before} to {command.version}: {command.reason}"
-        return [self._alert(kind, state.stream_time, offset, "swapped", {"detail": detail})]
+        return [self._alerts.make(kind, state.version, (offset, state.stream_time), "swapped", detail=detail)]
 
     @property
     def proposal(self) -> Promote | None:
@@ -230,6 +236,7 @@ class Engine:
             for start, end in pairwise([0, *sorted({n, *(signal.index + 1 for _, signal in signals)})]):
                 part, told = rest.part(start, end), list[Effect]()
                 self._publish(events[done + start : done + end], part.waiting, latency_ms, told)
+                self._erred(part, told)
                 effects += sorted(told, key=attrgetter("offset"))  # an alert comes right after its event's prediction
                 state.labels.note(end - start, part.place)
                 for name, signal in signals:
@@ -259,6 +266,18 @@ class Engine:
         effects += predictions(self.config, self.partition, state.version, latency_ms, answered)
         state.next_offset = events[-1].offset + 1
         self._count("events", "predicted", len(events))
+        done = 0
+        while done < len(events):
+            end = min(len(events), done + BLOCK - state.events.count % BLOCK)
+            self._watch(events[done:end], waiting[done:end], outputs[done:end])
+            if state.events.count % BLOCK == 0:
+                at = Place(state.events.count, events[end - 1].offset, waiting[end - 1].timestamp)
+                effects += self._told(state.incidents.block_ended(at, state.monitors.readings))
+            done = end
+
+    def _watch(self, events: list[Event], waiting: list[Waiting], outputs: list[Any]) -> None:
+        """Show events of one block, and the champion's outputs, to detectors, and keep what they find for its end."""
+        state = self.state
         seen = 0
         rows, times = [event.features for event in events], [entry.timestamp for entry in waiting]
         for kind, name, signal in state.monitors.observe_events(state.judge, outputs, rows, times):
@@ -267,7 +286,8 @@ class Engine:
                 self._note_events(events[seen : index + 1])
                 seen = index + 1
                 at = events[index].offset, events[index].timestamp
-                effects.extend(self._drift(kind, name, signal, at, waiting[index].timestamp))
+                found = self._alerts.drift(kind, name, signal, state.events, at, state.version)
+                state.incidents.found(found, state.events.count)
         self._note_events(events[seen:])
 
     def _note_events(self, events: list[Event]) -> None:
@@ -328,10 +348,14 @@ class Engine:
 
         done, asked = 0, False
         for name, signal in signals:
-            asked |= self._teach_challenger(joined.part(done, signal.index + 1), effects)
+            part = joined.part(done, signal.index + 1)
+            self._erred(part, effects)
+            asked |= self._teach_challenger(part, effects)
             done = signal.index + 1
             self._on_concept_signal(name, signal, joined.place(signal.index), effects)
-        return self._teach_challenger(joined.part(done, len(labels)) if done else joined, effects) or asked
+        part = joined.part(done, len(labels)) if done else joined
+        self._erred(part, effects)
+        return self._teach_challenger(part, effects) or asked
 
     def _errors_observed(self, joined: Joined) -> list[tuple[str, Signal]]:
         """Show the champion's errors to the concept detectors; their signals, at positions in `joined`.
@@ -354,7 +378,13 @@ class Engine:
             started = adaptation.start(state.champion, state.next_offset)
         if drift:
             action = "challenger_started" if started else "challenger_learning" if adaptation.challenger else "none"
-            effects.extend(self._drift("concept_drift", name, signal, at, at[1], action))
+            found = self._alerts.drift("concept_drift", name, signal, state.labels, at, state.version, action)
+            place = Place(state.labels.count, *at)
+            effects.extend(self._told(state.incidents.misled(found, place, state.monitors.readings)))
+
+    def _erred(self, joined: Joined, effects: list[Effect]) -> None:
+        """Look at the champion's errors on these labels for the end of a drift."""
+        effects.extend(self._told(self.state.incidents.erred(joined.waiting, joined.place)))
 
     def _teach_challenger(self, joined: Joined, effects: list[Effect]) -> bool:
         """Let the challenger, if there is one, see these labels; whether that made it ask for its promotion."""
@@ -378,36 +408,14 @@ class Engine:
         watch = self.state.rejections.observe
         for topic, records in (("events", taken.events), ("labels", taken.labels)):
             for name, signal, track, at in watch(topic, records, rejected[topic], ahead):
-                found.append(self._alert("data_quality", at[1], at[0], "none", evidence(name, signal, track, at)))
+                found.append(self._alerts.drift("data_quality", name, signal, track, at, self.state.version))
         return found
 
     # alerts and accounts
 
-    def _drift(
-        self, kind: str, detector: str, signal: Signal, at: tuple[int, float], time: float, action: str = "none"
-    ) -> list[Effect]:
-        """The alert of a DRIFT signal from the newest value of its stream, which stands at an offset and time, unless
-        the same was said a short while ago. `time` is the stream's then.
-        """
-        if not self.state.cooldown.allows((kind, detector, signal.feature or "", signal.segment or ""), time):
-            return []
-        track = self.state.labels if kind == "concept_drift" else self.state.events
-        return [self._alert(kind, time, at[0], action, evidence(detector, signal, track, at))]
-
-    def _alert(self, kind: str, ts: float, offset: int, action: str, known: dict[str, Any]) -> Alert:
-        what = (known.get("detector"), known.get("feature"), known.get("detail"))
-        return Alert(
-            id=alert_id(self.config.app, self.partition, kind, offset, *what),
-            ts=ts,
-            kind=kind,
-            severity=severity(kind),
-            model=self.config.model.name,
-            model_version=self.state.version,
-            partition=self.partition,
-            offset=offset,
-            action=action,
-            **known,
-        )
+    def _told(self, alerts: list[Alert]) -> list[Alert]:
+        """Alerts about a drift, some from an earlier version's time, as told now."""
+        return [structs.replace(alert, model_version=self.state.version) for alert in alerts]
 
     def _count(self, topic: str, outcome: str, n: int = 1) -> None:
         if n:

@@ -1,8 +1,7 @@
-"""The detectors of a task, and the alerts that their signals become."""
+"""The detectors of a task."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,9 +11,8 @@ from stream.config.model import Config
 from stream.core.budget import divide
 from stream.core.pending import Waiting
 from stream.core.problem import Judge
-from stream.core.scores import Track
 from stream.profile import Profile
-from stream.records import Features, Window
+from stream.records import Features
 
 
 class _Watched(NamedTuple):
@@ -77,10 +75,12 @@ class Monitors:
         self, judge: Judge, outputs: Sequence[Any], waiting: Sequence[Waiting], labels: Sequence[Any]
     ) -> list[tuple[str, Signal]]:
         """Show the champion's errors, on events that waited, to the concept detectors; signals with the detector's
-        name, in order of the outputs and at positions among them.
+        name, in order of the outputs and at positions among them. What waited is told its error, if there is one.
         """
         errors = judge.errors(outputs, labels)
         skipped = len(outputs) - len(errors)
+        for one, error in zip(waiting[skipped:], errors, strict=True):
+            one.error = error
         rows = [one.features for one in waiting[skipped:]]
         times = [one.timestamp for one in waiting[skipped:]]
         found = [
@@ -109,67 +109,3 @@ class Monitors:
 def _segmented_by(watched: Iterable[_Watched]) -> tuple[str, ...]:
     """The features by whose values these tell segments."""
     return tuple(dict.fromkeys(one.watch.config.segments.by for one in watched if one.watch.config.segments))
-
-
-class Cooldown:
-    """Holds back what was said a short while ago. Bounded by the number of detectors and features."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last: dict[tuple[str, ...], float] = {}
-
-    def allows(self, key: tuple[str, ...], now: float) -> bool:
-        """Whether `key` may be said at `now`; if so, it counts as said."""
-        last = self._last.get(key)
-        if last is not None and now - last < self._seconds:
-            return False
-        self._last[key] = now
-        return True
-
-
-def evidence(detector: str, signal: Signal, track: Track, last: tuple[int, float]) -> dict[str, Any]:
-    """The fields of an alert that a signal gives, with where in the task's stream its windows lie.
-
-    The current window ends with the newest value of the stream, which has offset and time `last`; the reference comes
-    before it.
-    """
-    reading = signal.reading
-    current_first = max(1, track.count - reading.current_n + 1)
-    reference_first = max(1, current_first - reading.reference_n)
-    return {
-        "detector": detector,
-        "feature": signal.feature,
-        "segment": signal.segment,
-        "direction": reading.direction,
-        "before": reading.before,
-        "after": reading.after,
-        "statistic": reading.statistic,
-        "threshold": reading.threshold,
-        "p_value": reading.p_value,
-        "expected_events_per_false_alarm": signal.run_length,
-        "detail": reading.detail,
-        "reference": Window(reading.reference_n, *_bounds(track.at(reference_first), track.at(current_first - 1))),
-        "current": Window(reading.current_n, *_bounds(track.at(current_first), last)),
-    }
-
-
-_SEVERITIES = {
-    "concept_drift": "critical",
-    "data_drift": "warning",
-    "prediction_drift": "warning",
-    "data_quality": "warning",
-}
-
-
-def alert_id(*parts: object) -> str:
-    """The same id whenever the same thing is said again."""
-    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
-
-
-def severity(kind: str) -> str:
-    """How much it matters: people are woken for a model that became worse, told of the rest."""
-    return _SEVERITIES.get(kind, "info")
-
-
-def _bounds(first: tuple[Any, Any], last: tuple[Any, Any]) -> tuple[Any, Any, Any, Any]:
-    return first[0], last[0], first[1], last[1]

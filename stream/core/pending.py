@@ -21,7 +21,8 @@ class Waiting(msgspec.Struct, gc=False):
     """A prediction that waits for its label: what was seen and when it was taken, and what each model made of it.
 
     `outputs` are those of the champion and of the baselines, in the order of the scores' sources. They and that of the
-    challenger are filled in when the events that came with this one are predicted, all at once.
+    challenger are filled in when the events that came with this one are predicted, all at once; the `error` of the
+    serving champion when the label has come, if the detectors are shown it.
     """
 
     features: Features
@@ -30,6 +31,7 @@ class Waiting(msgspec.Struct, gc=False):
     offset: int
     outputs: tuple[Any, ...] = ()
     challenger: Any = None
+    error: float | None = None
 
 
 class Joined(NamedTuple):

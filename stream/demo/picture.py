@@ -108,11 +108,15 @@ class Picture:
         month.late += late
 
     def alerted(self, alert: Alert) -> None:
-        """An alert was read from its topic. The same one twice, as after a restart, counts once."""
+        """An alert was read from its topic. The same one twice, as after a restart, counts once; that a drift is over
+        is shown and not counted.
+        """
         if alert.id in self._alert_ids:
             return
         self._alert_ids.add(alert.id)
         self.alerts.append(alert)
+        if alert.over:
+            return
         month = self._month(alert.ts)
         month.alerts[alert.kind] += 1
         if alert.kind == "data_drift" and alert.feature is not None:

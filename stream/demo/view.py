@@ -14,7 +14,7 @@ from rich.text import Text
 from stream.demo.metrics import Scores
 from stream.demo.picture import Picture
 from stream.demo.place import Where
-from stream.readable import STYLES, change_of, evidence_of, kind_of, subject_of, words
+from stream.readable import STYLES, change_of, evidence_of, kind_of, others_of, progress_of, subject_of, words
 from stream.records import Alert
 
 METRICS: Final = {"log_loss": "log loss", "roc_auc": "ROC AUC", "accuracy": "accuracy", "f1": "F1"}
@@ -214,7 +214,7 @@ def _alert(alert: Alert, width: int) -> Text:
     """An alert with as much of it as has room: what matters least is left out first."""
     line = Text(f"{_day(alert.ts, short=True)}  ")
     line.append(f"{kind_of(alert):<15}", STYLES.get(alert.kind, ""))
-    subject, change = subject_of(alert), change_of(alert)
+    subject, change = subject_of(alert), "  ".join(filter(None, (progress_of(alert), change_of(alert))))
     room = max(0, width - len(line) - 2 - len(change))
     if len(subject) > room:
         subject = subject.removesuffix(f" ({alert.detector})")
@@ -223,6 +223,7 @@ def _alert(alert: Alert, width: int) -> Text:
     for part, style in (
         (change, "default"),
         (action, "cyan"),
+        (others_of(alert), "default"),
         (evidence_of(alert), "dim"),
         (f"partition {alert.partition}", "dim"),
     ):

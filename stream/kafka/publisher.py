@@ -23,6 +23,8 @@ log = structlog.get_logger()
 QUIET = 10.0
 """Seconds between two log lines about dead letters with the same reason."""
 
+_NOT_LOGGED = frozenset({"ts", "change", "reference", "current", "contributors"})
+
 
 class Publisher:
     """Sends predictions, alerts and dead letters on their way."""
@@ -56,8 +58,7 @@ class Publisher:
                 latencies.append(effect.latency_ms / 1000.0)
             elif isinstance(effect, Alert):
                 outgoing.append(self._sink.alert(effect))
-                self._telemetry.add_alerts(effect.kind)
-                log.warning("alert", **_evidence(effect))
+                self._alerted(effect)
             elif isinstance(effect, Rejected):
                 outgoing.append(self._sink.dead_letter(effect))
                 self._telemetry.add_dead_letters(effect.reason, 1)
@@ -92,6 +93,14 @@ class Publisher:
             self._told_at[reason] = now
             log.warning("dead_letters", reason=reason, **self._meanwhile(reason))
 
+    def _alerted(self, alert: Alert) -> None:
+        if alert.over:
+            self._telemetry.add_drift_over(alert.kind, alert.state or "")
+            log.info("drift_over", **_evidence(alert))
+        else:
+            self._telemetry.add_alerts(alert.kind)
+            log.warning("alert", **_evidence(alert))
+
     def account(self, partition: int, state: TaskState) -> None:
         """Bring the counters up to what the task has counted."""
         before = self._counted.get(partition, Counter())
@@ -108,6 +117,7 @@ class Publisher:
         state = task.engine.state
         self._telemetry.set_scores(task.partition, state.scores.report(state.judge))
         self._telemetry.set_readings(task.partition, state.monitors.readings() | state.rejections.readings())
+        self._telemetry.set_open_drifts(task.partition, state.incidents.count())
         self._telemetry.set_faults(task.partition, state.champion.faults)
         for (topic, partition), at in task.positions().items():
             newest = end(topic, partition)
@@ -126,8 +136,7 @@ def _topic(name: str) -> Topic:
 
 
 def _evidence(alert: Alert) -> dict[str, object]:
-    """What a log line tells of an alert: everything that is known, nothing that is not."""
-    fields = ("kind", "severity", "model", "model_version", "partition", "offset", "detector", "feature")
-    change = ("segment", "direction", "before", "after", "statistic", "threshold", "p_value")
-    rest = ("expected_events_per_false_alarm", "detail", "action")
-    return {"id": alert.id} | {n: v for n in fields + change + rest if (v := getattr(alert, n)) is not None}
+    """What a log line tells of an alert: everything that is known and fits a line, nothing that is not."""
+    known = {name: getattr(alert, name) for name in alert.__struct_fields__ if name not in _NOT_LOGGED}
+    with_ = [one.feature or one.detector for one in alert.contributors[1:]]
+    return {name: value for name, value in (known | {"with": with_}).items() if value not in (None, [])}

@@ -29,12 +29,15 @@ class KafkaSink:
         return Outgoing(self._topics.predictions, key, self._json.encode(prediction), [])
 
     def alert(self, alert: Alert) -> Outgoing:
-        """An alert, keyed by model, with CloudEvents 1.0 headers (binary mode)."""
+        """An alert, keyed by model, with CloudEvents 1.0 headers (binary mode). The type of one that tells that a drift
+        is over ends with how.
+        """
+        over = f".{alert.state}" if alert.over else ""
         headers = {
             "ce_specversion": "1.0",
             "ce_id": alert.id,
             "ce_source": f"/driftline/{self._app}/{alert.model}/{alert.partition}",
-            "ce_type": f"driftline.{alert.kind}",
+            "ce_type": f"driftline.{alert.kind}{over}",
             "ce_time": datetime.fromtimestamp(alert.ts, UTC).isoformat(),
             "content-type": "application/json",
         }

@@ -164,6 +164,17 @@ def test_the_same_alert_published_twice_is_counted_once(picture: Picture) -> Non
     assert (len(picture.alerts), picture.kinds) == (1, {"data_drift": 1})
 
 
+def test_that_a_drift_is_over_is_shown_and_not_counted(picture: Picture) -> None:
+    picture.alerted(alert(1))
+    picture.alerted(alert(2, state="recovered", since=NEW_YEAR, duration=2 * DAY, day=2))
+
+    screen = "\n".join(drawn(picture, 120, 40))
+
+    assert "temp (ks)               recovered after 2 days  up 36.1 -> 44" in screen
+    assert picture.kinds == {"data_drift": 1}
+    assert picture.months["2013-01"].features == {"temp": 1}
+
+
 def test_a_swap_is_one_swap_however_many_partitions_tell_of_it(picture: Picture) -> None:
     picture.alerted(alert(1, "model_swap", partition=0))
     picture.alerted(alert(1, "model_swap", partition=1))

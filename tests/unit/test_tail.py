@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from typer.testing import CliRunner
 
 from stream.cli.commands import app
 from stream.errors import ConfigError
 from stream.readable import alert_line, moment, prediction_line
-from stream.records import Alert, Prediction, Target
+from stream.records import Alert, Change, Contributor, Prediction, Target
 
 
 def alert(**known: object) -> Alert:
@@ -120,6 +122,63 @@ def test_a_worse_model_is_told_with_what_is_done_about_it() -> None:
     )
 
     assert "critical  concept drift     errors (adwin)  worse 0.2 -> 0.3  challenger started" in line.plain
+
+
+def test_an_alert_says_when_it_began_how_large_it_is_how_often_that_is_chance_and_what_else_takes_part() -> None:
+    line = alert_line(
+        alert(
+            state="open",
+            incident="0123456789abcdef",
+            detector="ks",
+            feature="temp",
+            segment="origin=JFK",
+            direction="up",
+            before=36.1,
+            after=44.0,
+            effect=0.2345678,
+            statistic=0.25,
+            threshold=0.2,
+            expected_events_per_false_alarm=1_000_000.0,
+            change=Change(700, 81200, 1_371_198_600.0),
+            contributors=(
+                Contributor("ks", "temp", "origin=JFK", "up", 1.25),
+                Contributor("chi_squared", "carrier", None, None, 1.81, detail="MQ"),
+                Contributor("rate", "dest"),
+            ),
+        )
+    )
+
+    assert (
+        "temp where origin=JFK (ks)  up 36.1 -> 44  since 2013-06-14 08:30, effect 0.2346, statistic 0.25 over 0.2, "
+        "by chance once in 1 million events  with carrier=MQ x1.8, dest  arrival-delay v3"
+    ) in line.plain
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.0, "0 s"),
+        (119.0, "119 s"),
+        (120.0, "2 min"),
+        (5400.0, "90 min"),
+        (3 * 3600.0, "3 h"),
+        (2.5 * 86400.0, "2.5 days"),
+        (400 * 86400.0, "400 days"),
+    ],
+)
+def test_the_end_of_a_drift_is_told_with_how_it_ended_and_after_how_long(seconds: float, told: str) -> None:
+    over: dict[str, Any] = {"kind": "concept_drift", "severity": "info", "detector": "adwin", "since": 0.0}
+    line = alert_line(alert(**over, state="recovered", direction="better", before=0.5, after=0.2, duration=seconds))
+
+    assert f"errors (adwin)  recovered after {told}  better 0.5 -> 0.2  arrival" in line.plain
+
+
+def test_a_drift_that_went_on_is_told_with_when_it_was_told_before() -> None:
+    line = alert_line(
+        alert(state="open", detector="ks", feature="temp", before=10.0, after=30.0, since=1_371_116_000.0)
+    )
+
+    assert "temp (ks)  further than at 2013-06-13 09:33  10 -> 30" in line.plain
 
 
 def test_a_swap_names_both_versions() -> None:

@@ -160,3 +160,19 @@ def test_openmetrics_is_given_to_those_who_ask_for_it(telemetry: Telemetry) -> N
     assert kind.startswith("application/openmetrics-text")
     names = {family.name for family in parse_openmetrics(body.decode())}  # type: ignore[no-untyped-call]
     assert {"driftline_records", "driftline_prediction_latency_seconds", "driftline_model_info"} <= names
+
+
+def test_open_drifts_are_shown_by_kind_and_go_back_to_zero(telemetry: Telemetry) -> None:
+    telemetry.set_open_drifts(0, {"data_drift": 2})
+    assert value(telemetry, "driftline_open_drifts", kind="data_drift", partition="0") == 2
+    assert value(telemetry, "driftline_open_drifts", kind="concept_drift", partition="0") == 0
+
+    telemetry.set_open_drifts(0, {})
+    assert value(telemetry, "driftline_open_drifts", kind="data_drift", partition="0") == 0
+
+
+def test_the_end_of_a_drift_is_counted_apart_from_alerts(telemetry: Telemetry) -> None:
+    telemetry.add_drift_over("concept_drift", "recovered")
+
+    assert value(telemetry, "driftline_drifts_over_total", kind="concept_drift", state="recovered") == 1
+    assert value(telemetry, "driftline_alerts_total", kind="concept_drift") == 0

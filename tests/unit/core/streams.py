@@ -25,6 +25,11 @@ def alerts(effects: list[Effect], kind: str) -> list[Alert]:
     return [e for e in effects if isinstance(e, Alert) and e.kind == kind]
 
 
+def drifts(effects: list[Effect], kind: str) -> list[Alert]:
+    """The alerts of a kind that something has drifted, without those that a drift is over."""
+    return [e for e in alerts(effects, kind) if not e.over]
+
+
 def promotions(effects: list[Effect]) -> list[Promote]:
     return [e for e in effects if isinstance(e, Promote)]
 

@@ -270,7 +270,7 @@ def test_a_label_that_comes_with_its_event_does_what_one_right_after_it_does(pro
 
     for name in ("predictions", "alerts", "promotions", "scores", "order"):
         assert getattr(outcome, name) == getattr(expected, name), name
-    for name in ("champion", "baselines", "monitors", "adaptation", "cooldown", "events", "labels"):
+    for name in ("champion", "baselines", "monitors", "adaptation", "incidents", "events", "labels"):
         assert fingerprint(getattr(state, name)) == fingerprint(getattr(followed, name)), name
 
 
