@@ -151,8 +151,11 @@ class Incidents:
         return alerts
 
     def misled(self, alert: Alert, at: Place, readings: Readings) -> list[Alert]:
-        """A detector has found a drift in the errors; what is to be told. Features that drift are named beside it."""
-        drifting = [m.evidence for incident, _ in self._of(FeatureEnding) for m in incident.members.values()]
+        """A detector has found a drift in the errors; what is to be told. Features that have drifted, and have not been
+        found as their references since, are named beside it.
+        """
+        members = [member for incident, _ in self._of(FeatureEnding) for member in incident.members.values()]
+        drifting = [member.evidence for member in members if not member.calm]
         return self._take(alert, at.position, at, drifting, readings)
 
     def swapped(self) -> None:

@@ -227,6 +227,17 @@ def test_a_detector_that_watches_segments_apart_is_named_with_a_segment_only() -
     assert [(c.feature, c.segment) for c in told.contributors] == [("temp", "country=US")]
 
 
+def test_a_concept_drift_does_not_name_features_that_have_become_their_references() -> None:
+    task = Task()
+    task.readings = {("ks", "temp"): stable(20.0), ("ks", "humid"): Reading(State.WARMUP)}
+    task.found(1000, drift(1000, "temp"), drift(1000, "humid"))
+    task.found(1000 + WINDOW)
+
+    (told,) = task.misled()
+
+    assert [c.feature for c in told.contributors] == [None, "humid"]
+
+
 def test_a_detector_that_alarms_below_its_threshold_tells_no_multiple_of_it() -> None:
     (told,) = Task().misled(over=0.9)
 
