@@ -275,6 +275,18 @@ def test_errors_that_stay_are_settled_after_so_many_blocks_without_an_alarm() ->
     assert told.since == began
 
 
+def test_the_first_block_tells_where_a_drift_that_was_found_early_has_led_to() -> None:
+    task = task_in_a_drift(0.2, 0.3, took=32)
+
+    assert task.erring(errors(0.9, FEWEST_ERRORS - 1)) == []
+    assert task.misled(began=32) == [], "which does not begin the block anew"
+    assert task.erring([1.0]) == []
+    (told,) = task.erring(errors(0.4, FEWEST_ERRORS))
+
+    assert told.state == "recovered", "0.4 is back from 0.9, not from 0.3"
+    assert told.before == pytest.approx(0.9, abs=0.01)
+
+
 def test_another_alarm_puts_off_that_errors_have_settled() -> None:
     task = task_in_a_drift(0.2, 0.5, took=320)
     task.erring(errors(0.5, QUIET * 320 - 1))
