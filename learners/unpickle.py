@@ -4,7 +4,8 @@ A pickle is a program; what it can do is bounded by the names it can reach. Here
 numbers, the random generators, numpy's arrays, and *classes* that are defined in River, in `learners`, in `detectors`
 and in the engine. Functions are refused but for the few, listed one by one, that River's objects need. Two built-in
 callables that River's pickles cannot do without are replaced by narrow ones: `getattr` by one that only binds a River
-method to its own object, `functools.partial` by one that takes only callables that were themselves let in.
+method to its own object, `functools.partial` by one that takes only callables that were themselves let in. So is the
+one that builds records of msgspec, which then builds no other.
 
 This is the second wall. The first is the signature: see `learners.artifacts`.
 """
@@ -21,6 +22,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from river.proba import Gaussian
 
 from learners import slim
@@ -173,7 +175,15 @@ def _partial(function: Callable[..., Any]) -> functools.partial[Any]:
     return functools.partial(function)
 
 
+def _record(kind: Any, fields: dict[str, Any]) -> msgspec.Struct:
+    """A record of the engine whose fields are given by name: what pickled alerts use msgspec's `rebuild` for."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        raise Refused(f"it rebuilds {kind!r}, which is no record")
+    return kind(**fields)
+
+
 _GUARDED: dict[tuple[str, str], Callable[..., Any]] = {
     ("builtins", "getattr"): _bind,
     ("functools", "partial"): _partial,
+    ("msgspec._utils", "rebuild"): _record,
 }

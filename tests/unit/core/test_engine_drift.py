@@ -19,7 +19,7 @@ from stream.records import (
     Swap,
 )
 from stream.testing import drive, event, label, small_config
-from tests.unit.core.streams import DETECT, alerts, predictions, promotions, stream
+from tests.unit.core.streams import DETECT, alerts, drifts, predictions, promotions, stream
 
 
 def test_drift_raises_one_alert_with_its_evidence_and_starts_a_challenger() -> None:
@@ -212,7 +212,7 @@ def test_a_feature_that_shifts_raises_a_data_drift_alert() -> None:
     rng = random.Random(5)
     records = [event(i, {"x": rng.gauss(0 if i < 1000 else 3, 1)}) for i in range(2000)]
 
-    found = alerts(drive(Engine(config, 0), records, span=37), "data_drift")
+    found = drifts(drive(Engine(config, 0), records, span=37), "data_drift")
 
     assert [(a.feature, a.detector, a.direction) for a in found] == [("x", "ks", "up")]
     assert 1000 <= found[0].offset < 1300

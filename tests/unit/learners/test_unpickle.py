@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import importlib
 import io
 import operator
 import os
@@ -29,6 +30,10 @@ from learners.unpickle import AllowListPickler, AllowListUnpickler, Refused, res
 def river(name: str, *unnamed: Any, **parameters: Any) -> Any:
     """An object of one of River's classes."""
     return find_class(f"river.{name}", "test")(*unnamed, **parameters)
+
+
+REBUILD: Any = importlib.import_module("msgspec._utils").rebuild
+"""What pickled records are made with."""
 
 
 class Reduced:
@@ -73,6 +78,7 @@ def attacks(witness: Path) -> dict[str, bytes]:
         ),
         "builtins.getattr of a private": Reduced(getattr, river("linear_model.LogisticRegression"), "__reduce_ex__"),
         "functools.partial": Reduced(functools.partial(os.system, touch)),
+        "msgspec._utils.rebuild": Reduced(REBUILD, functools.partial, {"func": os.system, "cmd": touch}),
         "functools.reduce": Reduced(functools.reduce, os.system, [touch], ""),
         "operator.attrgetter": Reduced(operator.attrgetter, "system"),
         "operator.methodcaller": Reduced(operator.methodcaller("touch"), witness),
