@@ -31,9 +31,13 @@ Term: TypeAlias = Callable[[Floats, Floats], Floats]
 """What a bin adds to the index, from its shares in reference and window."""
 
 _LARGEST = 2000
-"""Larger windows are taken to be of this size, and their reference is in proportion: the limit is near."""
+"""Larger samples are taken to be of this size, the smaller of both, and of proportion: the limit is near."""
+_FURTHER = 10
+"""A sample that is larger than the other by more is taken to be larger by this: it is hardly off the truth."""
 _NEGLIGIBLE = 1e-2
 """Counts that are rarer, beside the likeliest, than the index is by this are left out: they spoil the saddlepoint."""
+_LEAST = 0.5
+"""Of the limit: what is less is no saddlepoint."""
 _STEP = 1e-3
 """Of the tilt, to differentiate by, in units of the index in the limit."""
 _STEPS = 60
@@ -75,22 +79,23 @@ class _Sum:
             self._lean += float(np.clip(apart / max(spread, 1e-3), -1.0, 1.0))
         weights /= total
         product = np.fft.rfft(weights, self._length) ** self._bins
-        # The coefficient of the window's size alone.
-        turns = np.exp(
-            2j * math.pi * (self._window - self._bins * self._counts[0]) / self._length * np.arange(len(product))
-        )
+        power = self._window - self._bins * self._counts[0]  # whose coefficient alone is wanted
+        turns = np.exp(2j * math.pi * power / self._length * np.arange(len(product)))
         parts = (product * turns).real
         coefficient = (2.0 * parts.sum() - parts[0] - parts[-1]) / self._length
+        if not coefficient > 0.0:
+            return math.nan
         return self._bins * (math.log(total) + most) + math.log(coefficient) - self._lean * self._window
 
 
 @lru_cache(maxsize=1000)
 def critical(reference: int, window: int, bins: int, added: float, term: Term, share: float) -> float:
     """The index that a window reaches with a chance of `share`, of so many equal bins to each of which `added` is added
-    in both samples.
+    in both samples. Where no index is as rare as that, it is that of the limit, which is out of reach.
     """
-    smaller = max(1.0, window / _LARGEST)
-    index = _Sum(reference / smaller, round(window / smaller), bins, added, term, share * _NEGLIGIBLE)
+    smaller = max(1.0, min(reference, window) / _LARGEST)
+    known, seen = min(reference, _FURTHER * window) / smaller, min(window, _FURTHER * reference) / smaller
+    index = _Sum(known, round(seen), bins, added, term, share * _NEGLIGIBLE)
     low = high = 0.05
     while _tail(index, high)[0] > share:
         low, high = high, 1.1 * high
@@ -99,7 +104,8 @@ def critical(reference: int, window: int, bins: int, added: float, term: Term, s
         if high - low < 3e-4 * high:
             break
         low, high = (middle, high) if _tail(index, middle)[0] > share else (low, middle)
-    return _tail(index, high)[1] * (1.0 / reference + 1.0 / window)
+    value, limit = _tail(index, high)[1], float(special.chdtri(bins - 1, share))
+    return (value if value > _LEAST * limit else limit) * (1.0 / reference + 1.0 / window)
 
 
 def _tail(index: _Sum, tilt: float) -> tuple[float, float]:
