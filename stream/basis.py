@@ -48,8 +48,9 @@ def require_enough(config: Config, profile: Profile) -> None:
         lacking = {} if watch is None else watch.preset(rows, profile.times)
         for feature, more in lacking.items():
             known = sum(value is not None for value in profile.features.get(feature, ()))
+            whose = "a segment of" if part.config.segments is not None else "detector"
             raise ConfigError(
-                f"references.profile: it has {known:,} values of feature {feature!r}, in {events:,} events; detector "
+                f"references.profile: it has {known:,} values of feature {feature!r}, in {events:,} events; {whose} "
                 f"{part.config.called} lacks {more:,} more.",
                 "Build it anew from more events (--events), or from such as have it; lower the detector's reference; "
                 "or set references.lacking to learn.",

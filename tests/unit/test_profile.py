@@ -212,6 +212,13 @@ def test_a_profile_that_lacks_values_is_refused_with_the_cure(features: dict[str
     assert "references.lacking" in (refusal.value.cure or "")
 
 
+def test_a_segment_that_has_too_few_events_of_a_profile_is_told_as_such() -> None:
+    segmented = {"kind": "ks", "reference": 100, "segments": {"by": "kind"}}
+    few = profile(x=[1.0] * 150, kind=["a"] * 120 + ["b"] * 30)
+    with pytest.raises(ConfigError, match="150 values of feature 'x', in 150 events; a segment of ks lacks 70"):
+        _ = Basis(small_config({"detectors": {"data": [segmented]}}), lambda: few).profile
+
+
 def test_what_a_profile_lacks_may_be_learnt() -> None:
     config = small_config({**DETECT, "references": {"lacking": "learn"}})
     few = profile(x=[1.0])
