@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from detectors.base import DetectorConfig
-from detectors.registry import ConceptConfig, DataConfig
-from detectors.rejected import RejectedConfig
 from learners.base import LearnerError, Problem, Schema
 from learners.registry import AnyLearnerConfig, build
 from stream.config.alarms import AlarmsConfig
+from stream.config.detectors import DetectorsConfig
 from stream.config.fields import Brokers, Duration, FieldPath, Secret, Section, TopicName, Words
 from stream.config.references import ReferencesConfig
 from stream.config.runtime import HttpConfig, MergeConfig, RuntimeConfig
@@ -213,37 +211,6 @@ class ModelConfig(Section):
         return ("score",), () if self.problem is Problem.REGRESSION else ("class",)
 
 
-class DetectorsConfig(Section):
-    """What watches for drift."""
-
-    concept: list[ConceptConfig] = Field([], description="detectors on the champion's errors")
-    data: list[DataConfig] = Field([], description="detectors on the features")
-    prediction: list[DataConfig] = Field(
-        [],
-        description="detectors on what the champion says: `score`, a number (P(true), the highest probability of "
-        "several classes, or a regression's output), and `class`, a category (what it predicts; not of a regression)",
-    )
-    rejected: RejectedConfig | None = Field(
-        default_factory=RejectedConfig,
-        description="detector on the records that cannot be used, for each topic; null: none",
-    )
-    error: Literal["zero_one", "absolute"] = Field(
-        "zero_one",
-        description="what concept detectors see: wrong or right (0/1), or 1 - probability of the truth; regression "
-        "always gives the absolute error, scaled by `error_scale`",
-    )
-    error_scale: float | None = Field(
-        None,
-        gt=0,
-        description="regression: the absolute error that counts as 1; learned from the first labels when left out",
-    )
-
-    @property
-    def listed(self) -> list[DetectorConfig]:
-        """The detectors that somebody has chosen."""
-        return [*self.concept, *self.data, *self.prediction]
-
-
 class AdaptationConfig(Section):
     """What happens on concept drift."""
 
@@ -359,16 +326,6 @@ class Config(Section):
         if isinstance(topics, dict) and topics.get("journal") is None and _APP.match(str(data.get("app"))):
             return {**data, "topics": {**topics, "journal": f"driftline-{data['app']}-journal"}}
         return data
-
-    @field_validator("detectors")
-    @classmethod
-    def _no_detector_twice(cls, value: DetectorsConfig) -> DetectorsConfig:
-        rejected = [] if value.rejected is None else [value.rejected]
-        names = [detector.called for detector in (*value.listed, *rejected)]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"detector {twice[0]!r} is listed twice; keep one of them, or give them names (`name`)")
-        return value
 
     @model_validator(mode="after")
     def _transactions_end_in_time(self) -> Config:
