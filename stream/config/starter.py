@@ -98,7 +98,9 @@ def _events(guess: Guess) -> Iterator[str]:
 
 def _free_path(guess: Guess) -> str:
     """A path for the id that is nobody else's."""
-    taken = {part for feature in guess.features for part in feature.path.split(".")}
+    paths = [feature.path for feature in guess.features] + [guess.time or ""]
+    paths += [] if guess.label is None else [guess.label.path]
+    taken = {part for path in paths for part in path.split(".")}
     return next(path for path in ("id", "event_id", *(f"id_{n}" for n in range(len(taken) + 3))) if path not in taken)
 
 

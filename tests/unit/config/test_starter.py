@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -198,6 +198,7 @@ _rows = st.dictionaries(_keys, _values | st.lists(_values, max_size=1) | st.dict
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no fault
 @given(rows=st.lists(_rows, min_size=1, max_size=4), name=_keys)
+@example(rows=[{"x": 1, "id": {"label": True}}], name="label in what could be the id")
 def test_whatever_the_sample_holds_the_file_loads(rows: list[dict[str, Any]], name: str) -> None:
     try:
         guess = infer(rows)
