@@ -153,6 +153,7 @@ def test_a_segment_that_changes_with_the_whole_stream_is_part_of_the_same_drift(
         (300, 400, 400, False),  # began before the alert
         (300, 375, 400, True),
         (20, 20, 300, False),  # within the window that gave the alert
+        (900, 50, 400, False),  # within its own window
     ],
 )
 def test_a_change_that_began_after_the_alert_is_another_drift(
@@ -399,6 +400,32 @@ def test_a_drift_is_not_over_before_all_that_took_part_is() -> None:
 
     assert told.state == "settled"
     assert {c.feature for c in told.contributors} == {"temp", "humid"}
+
+
+def test_a_drift_is_over_when_some_of_it_is_back_and_the_rest_has_become_the_reference() -> None:
+    task = Task()
+    task.readings = {("ks", "temp"): Reading(State.WARMUP), ("ks", "humid"): Reading(State.WARMUP)}
+    task.found(1000, drift(1000, "temp"), drift(1000, "humid"))
+
+    assert task.found(1300, drift(1300, "temp", levels=(20.0, 10.0))) == []
+    task.readings["ks", "humid"] = stable(20.0)
+    told = [a for n in range(1300 + BLOCK, 3000, BLOCK) for a in task.found(n)]
+
+    assert [a.state for a in told] == ["settled"]
+
+
+def test_what_took_part_is_named_in_the_end_as_it_was_at_its_clearest() -> None:
+    task = Task()
+    task.found(1000, drift(1000, "temp"))
+    task.found(1100, drift(1100, "temp", detector="psi", over=3.0), drift(1100, "humid", over=2.0))
+    task.found(1200, drift(1200, "temp", over=1.2))
+
+    told = task.found(2000, *(drift(2000, name, levels=(20.0, 10.0), over=1.1) for name in ("temp", "humid")))
+
+    assert [(c.detector, c.feature, c.over) for c in told[0].contributors] == [
+        ("psi", "temp", 3.0),
+        ("ks", "humid", 2.0),
+    ]
 
 
 def test_a_feature_that_goes_back_recovers_as_soon_as_a_detector_sees_it() -> None:
