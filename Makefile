@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 UV     ?= uv
 ARGS   ?=
+BENCH  ?= throughput
 
 BIN := $(VENV)/bin
 # --no-deps: a lock file is complete and leaves out what is never imported. --no-build-isolation: what builds is
@@ -65,8 +66,8 @@ docs: $(VENV)/.demo $(VENV)/.wheel ## write docs/config.md from the configuratio
 	@mv build/config.md docs/config.md
 	@echo 'docs/config.md is written.'
 
-bench: $(VENV)/.dev $(VENV)/.wheel ## events per second, beside bare River
-	@exec $(BIN)/python benchmarks/throughput.py $(ARGS)
+bench: $(VENV)/.dev $(VENV)/.wheel ## a benchmark: events per second, or another one (BENCH=detectors ARGS=--quick)
+	@exec $(BIN)/python benchmarks/$(BENCH).py $(ARGS)
 
 lock: ## resolve every dependency anew into requirements/ (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock: '$(UV)' is not on the path. Install uv, or name it: make lock UV=/path/to/uv" >&2; exit 1; }

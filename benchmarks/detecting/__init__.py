@@ -1,0 +1,1 @@
+"""What `benchmarks/detectors.py` is made of."""

@@ -1,0 +1,216 @@
+"""The benchmark of detectors: it goes on where it was, and its figures are what it says they are."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detecting.cells import Cell, Delay, Result, RunLength, _sources
+from detecting.command import main
+from detecting.contenders import Contender
+from detecting.figures import Measured
+from detecting.store import Store
+from detecting.streams import LAWS, Change, Values, blocks
+from detecting.tables import Sheet, write
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "benchmarks" / "detectors.py"
+
+Measurements = list[str]
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Measurements:
+    """The cells that are measured, in turn."""
+    found: Measurements = []
+    measure = Cell.measure
+
+    def noted(cell: Cell) -> Result:
+        found.append(cell.key)
+        return measure(cell)
+
+    monkeypatch.setattr(Cell, "measure", noted)
+    return found
+
+
+def run(state: Path, *options: str) -> None:
+    main("", ["--size", "tiny", "--only", "driftline cusum on errors", "--jobs", "1", "--state", str(state), *options])
+
+
+def test_a_second_run_measures_nothing_and_says_the_same(
+    tmp_path: Path, measured: Measurements, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "state.jsonl")
+    first, once = capsys.readouterr().out, len(measured)
+
+    run(tmp_path / "state.jsonl")
+
+    assert once > 5
+    assert len(measured) == once
+    assert first[first.index("errors: ") :] == (again := capsys.readouterr().out)[again.index("errors: ") :]
+    assert "driftline cusum" in first
+
+
+def test_an_interrupted_run_goes_on_with_what_is_left(tmp_path: Path, measured: Measurements) -> None:
+    run(tmp_path / "whole.jsonl")
+    whole = measured.copy()
+    measured.clear()
+    lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "state.jsonl").write_text("".join(lines[:3]) + lines[3][:20])
+
+    run(tmp_path / "state.jsonl")
+
+    assert measured == whole[3:]
+    assert len(Store(tmp_path / "state.jsonl")) == len(whole)
+
+
+def test_a_fresh_run_measures_all_anew(tmp_path: Path, measured: Measurements) -> None:
+    run(tmp_path / "state.jsonl")
+    once = len(measured)
+
+    run(tmp_path / "state.jsonl", "--fresh")
+
+    assert len(measured) == 2 * once
+
+
+def test_the_script_finds_the_package_that_has_its_name() -> None:
+    command = [sys.executable, str(SCRIPT), "--help"]
+
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+
+    assert "--quick" in told.stdout
+
+
+def test_a_cell_has_another_key_if_anything_about_it_differs() -> None:
+    cell = RunLength(Contender("river", "ADWIN"), 1, "normal", 1_000, 10)
+
+    keys = {
+        cell.key,
+        RunLength(Contender("river", "ADWIN"), 1, "normal", 1_001, 10).key,
+        RunLength(Contender("river", "KSWIN"), 1, "normal", 1_000, 10).key,
+        RunLength(Contender("driftline", "adwin", 1e4), 1, "normal", 1_000, 10).key,
+    }
+
+    assert len(keys) == 4
+
+
+def test_a_result_depends_on_the_code_of_its_detector_and_of_no_other() -> None:
+    sources = {path.name for path in _sources("detectors.data.ks")}
+
+    assert {"ks.py", "ks.json", "base.py", "windowed.py", "renewal.py"} <= sources
+    assert not {"psi.py", "cusum.py", "registry.py"} & sources
+
+
+def test_the_always_alarming_has_a_run_length_of_one_and_no_delay() -> None:
+    always, change = Contender("baseline", "always"), Change("normal", 0.5)
+
+    lengths = RunLength(always, 1, "normal", 1_000, 100_000).measure()
+    delays = Delay(always, 1, change, 3, 100, 100).measure()
+
+    assert (lengths["events"], lengths["alarms"]) == (1_000, 1_000)
+    assert delays == {"delays": [1, 1, 1], "early": [True, True, True]}
+
+
+def test_the_never_alarming_misses_everything() -> None:
+    never = Contender("baseline", "never")
+
+    assert Delay(never, 1, Change("normal", 0.5), 2, 100, 300).measure()["delays"] == [None, None]
+
+
+def test_a_calibrated_detector_is_given_new_streams_of_the_stated_length() -> None:
+    result = RunLength(Contender("driftline", "e_detector", 1_000.0), 1, "Bernoulli(0.2)", 3_000, 99).measure()
+
+    assert (result["events"], result["streams"]) == (3_000, 3)
+
+
+def test_a_delay_counts_from_the_first_changed_event() -> None:
+    """River's ADWIN looks every 32 values; a change this large shows at the first look."""
+    delay = Delay(Contender("river", "ADWIN"), 1, Change("normal", 50.0), 1, 320, 200)
+
+    assert delay.measure()["delays"] == [32]
+
+
+@pytest.mark.parametrize(
+    ("change", "information"),
+    [
+        (Change("Bernoulli(0.2)", 0.1), 0.3 * math.log(1.5) + 0.7 * math.log(0.7 / 0.8)),
+        (Change("normal", 0.5), 0.125),
+        (Change("normal, spread", 0.5), 0.625 - math.log(1.5)),
+        (Change("normal, together", 0.8), -0.5 * math.log(0.36)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Change) else "",
+)
+def test_the_limit_is_the_logarithm_of_the_run_length_over_the_information(change: Change, information: float) -> None:
+    assert change.limit(1e5) == pytest.approx(math.log(1e5) / information)
+
+
+def test_the_limit_of_a_gradual_change_is_reached_when_its_information_adds_up() -> None:
+    change = Change("normal", 1.0, ramp=1_000)
+
+    limit = change.limit(1e5)
+
+    gained = np.cumsum((np.arange(1, 1_001) / 1_000) ** 2 / 2)
+    assert gained[int(limit) - 2] < math.log(1e5) <= gained[int(limit) - 1]
+
+
+def test_the_limit_of_a_long_run_length_lies_beyond_the_ramp() -> None:
+    change = Change("normal", 0.1, ramp=10)
+
+    assert change.limit(1e5) == pytest.approx(math.log(1e5) / 0.005 + 6.15, abs=0.01)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_stream_is_the_same_for_everyone(law: str) -> None:
+    first = np.concatenate(list(blocks(law, 2, 500, (1, 2), 500)))
+
+    assert first.shape[0] == 500
+    assert np.array_equal(first, next(blocks(law, 2, 500, (1, 2), 500)), equal_nan=first.dtype == np.float64)
+
+
+@pytest.mark.parametrize("law", ["normal", "normal, spread", "categories"])
+def test_only_the_first_feature_changes(law: str) -> None:
+    def make(moved: float) -> Values:
+        return LAWS[law](np.random.default_rng(1), 3, 0.5).take(np.full(1_000, moved))
+
+    same = (make(0.0) == make(1.0)).all(axis=0)
+
+    assert same.tolist() == [False, True, True]
+
+
+def test_the_confidence_of_a_run_length_is_that_of_a_poisson_count() -> None:
+    measured = Measured(events=100_000, alarms=10)
+
+    assert measured.run_length == 10_000
+    assert measured.low == pytest.approx(100_000 / 18.39, rel=1e-3)
+    assert measured.high == pytest.approx(100_000 / 4.795, rel=1e-3)
+
+
+def test_no_alarm_at_all_leaves_only_a_lower_bound() -> None:
+    measured = Measured(events=100_000, alarms=0)
+
+    assert measured.low == pytest.approx(100_000 / 3.689, rel=1e-3)
+    assert measured.high is None
+
+
+def test_tables_are_written_between_their_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- one:begin -->\nold\n<!-- one:end -->\nafter\n")
+
+    write([Sheet("one", "", ("what", "n"), [("|a|", "1")])], page)
+
+    assert page.read_text() == (
+        "before\n<!-- one:begin -->\n| what | n |\n| --- | ---: |\n| \\|a\\| | 1 |\n<!-- one:end -->\nafter\n"
+    )
+
+
+def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing\n")
+
+    with pytest.raises(ValueError, match="<!-- one:begin -->"):
+        write([Sheet("one", "", ("what",), [])], page)
