@@ -22,7 +22,7 @@ class Sheet(NamedTuple):
     name: str
     title: str
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
     def show(self, console: Console) -> None:
         """Print it."""
