@@ -8,8 +8,8 @@ up, whether these depend on each other or not: a stream with the part s may have
   so fewer false alarms than its part.
 - Partitions take nothing of the budget. The task of each of P partitions sees one in P of the events; with one false
   alarm in B of its own events each, P tasks together have one in B events of the service.
-- Nor do segments, for the same reason: an event is in one of them. What each of n segments sees of B events is B/n on
-  average; where a detector has more false alarms at first than later, that is when they add up to most.
+- Nor do segments, for the same reason: an event is in one of them. Each learns what is usual from values of its own, so
+  that all together have fewer false alarms among the first B events than one detector on all of these.
 """
 
 from __future__ import annotations
@@ -106,10 +106,9 @@ def _by_stream(part: Part, budget: float, own: float, weights: Mapping[str, floa
     config = part.config
     of = {name: weights.get(f"{config.called}/{name}", 1.0) for name in part.watches}
     whole = 1.0 if part.together else sum(of.values())
-    segments = 1 if config.segments is None else config.segments.most + 2
     for weight in dict.fromkeys(of.values()):
         names = tuple(name for name in part.watches if of[name] == weight)
-        share = Share(budget / (own * weight / whole), budget / segments)
+        share = Share(budget / (own * weight / whole), budget)
         try:
             calibrated = config.with_share(share)
         except ValidationError as error:
