@@ -109,8 +109,7 @@ def evidence_of(alert: Alert) -> str:
 
 def others_of(alert: Alert) -> str:
     """`with humid x1.8, wind_speed x1.2`: what takes part beside the subject, statistics as multiples of thresholds."""
-    own = alert.feature, alert.segment
-    others = [one for one in alert.contributors if (one.feature, one.segment) != own]
+    others = alert.contributors[1:]
     subjects = [_subject(one, _ERRORS if one.detail is None else _TOGETHER["data_drift"]) for one in others]
     names = [
         subject + ("" if one.over is None else f" x{one.over:.2g}")

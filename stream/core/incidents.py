@@ -270,9 +270,15 @@ def _clearest(first: Contributor, others: Iterable[Contributor]) -> tuple[Contri
     apart = {(one.detector, one.feature) for one in found if one.segment is not None}
     clear = [one for one in found if one.segment is not None or (one.detector, one.feature) not in apart]
     ranked = sorted(clear, key=lambda one: -(one.over or 0.0))
-    named = {(one.feature, one.segment): one for one in reversed([first, *ranked])}
-    del named[first.feature, first.segment]
-    return (first, *list(named.values())[::-1][: MOST - 1])
+    named = {_name(first): first}
+    for one in ranked:
+        named.setdefault(_name(one), one)
+    return tuple(named.values())[:MOST]
+
+
+def _name(one: Contributor) -> Subject:
+    """What it is named for; a detector of the errors, or of all features together, for itself."""
+    return one.feature or one.detector, one.segment
 
 
 def _subject(alert: Alert) -> Subject:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Mapping
 
 import pytest
+from msgspec import structs
 
 from detectors.base import Reading, State
 from stream.config.model import Config
@@ -228,6 +229,20 @@ def test_a_detector_that_watches_segments_apart_is_named_with_a_segment_only() -
     assert [(c.feature, c.segment) for c in told.contributors] == [("temp", "country=US")]
 
 
+def test_a_drift_of_all_features_together_is_named_beside_a_concept_drift() -> None:
+    task = Task()
+    whole = structs.replace(drift(1000, "any", detector="multivariate"), feature=None)
+    task.found(1000, whole, drift(1000, "temp"))
+
+    (told,) = task.misled()
+
+    assert [(c.detector, c.feature) for c in told.contributors] == [
+        ("ks", None),
+        ("multivariate", None),
+        ("ks", "temp"),
+    ]
+
+
 def test_a_concept_drift_does_not_name_features_that_have_become_their_references() -> None:
     task = Task()
     task.readings = {("ks", "temp"): stable(20.0), ("ks", "humid"): Reading(State.WARMUP)}
@@ -327,6 +342,18 @@ def test_a_new_champion_ends_a_drift_with_its_own_errors() -> None:
 
     assert task.erring(errors(0.2, 319)) == []
     assert [a.state for a in task.erring([0.0])] == ["recovered"]
+
+
+def test_what_was_usual_before_a_drift_are_the_errors_of_the_same_champion() -> None:
+    task = Task()
+    task.erring(errors(0.6, 960))
+    task.incidents.swapped()
+    task.erring(errors(0.1, 640) + errors(0.5, 320))
+    task.misled(began=320)
+
+    (told,) = task.erring(errors(0.5, QUIET * 320))
+
+    assert told.before == pytest.approx(0.1, abs=0.01)
 
 
 def test_errors_of_a_drift_of_unknown_size_settle_and_never_recover() -> None:
@@ -559,6 +586,17 @@ def test_a_drift_that_is_over_before_the_cooldown_has_passed_is_not_told_at_all(
 
     assert told == []
     assert task.incidents.count() == {}
+
+
+def test_a_drift_that_went_on_while_it_was_held_back_is_told_once() -> None:
+    task = Task(cooldown=10_000.0)
+    task.found(1000, drift(1000, levels=(10.0, 20.0)))
+    task.found(2000, drift(2000, levels=(20.0, 10.0)))
+    task.found(3000, drift(3000, levels=(10.0, 20.0), window=20_000))
+
+    told = task.found(30_000 - BLOCK, drift(30_000 - BLOCK, levels=(20.0, 40.0)))
+
+    assert [(a.id, a.since) for a in told] == [("ks-temp-3000", None)]
 
 
 def test_the_cooldown_of_a_feature_does_not_hold_back_another() -> None:
