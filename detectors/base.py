@@ -50,15 +50,16 @@ class Reading(NamedTuple):
     standard deviations where the direction is wider or narrower. `reference_n` and `current_n` count the values in
     each. A field is None where the method has no such thing or has not compared yet.
 
-    Of a change also, as far as a signal tells of it: `changed_n`, how many values there are since the moment at which
-    it most probably began, the newest included. Where values were looked back upon in a window, and all of it has
-    changed, that is its length, and the change may be older. `effect` is how far values since that moment are from
-    those before (of errors) or from the reference (of features), however many there are. Of errors it is the
-    difference of the means, in their unit. Of features it is, from 0 to 1, the least share of the values since then
-    that the change must have altered: the Kolmogorov-Smirnov distance of numbers, the total variation distance of
+    Of a change also, as far as a signal tells of it: `apart`, how many values there are between the reference and the
+    current window, None if the reference is not of this stream; `changed_n`, how many values there are since the
+    moment at which it most probably began, the newest included. Where values were looked back upon in a window, and
+    all of it has changed, that is its length, and the change may be older. `effect` is how far values since that
+    moment are from those before (of errors) or from the reference (of features), however many there are. Of errors it
+    is the difference of the means, in their unit. Of features it is, from 0 to 1, the least share of the values since
+    then that the change must have altered: the Kolmogorov-Smirnov distance of numbers, the total variation distance of
     categories, the difference of rates. `known` and `seen` are what the values of the reference and of the current
-    window were like, with the same names in both; there are none of errors, of several features together, and
-    of how often something is the case.
+    window were like, with the same names in both; there are none of errors, of several features together, and of how
+    often something is the case.
     """
 
     state: State
@@ -73,6 +74,7 @@ class Reading(NamedTuple):
     detail: str | None = None
     effect: float | None = None
     changed_n: int | None = None
+    apart: int | None = 0
     known: Profile | None = None
     seen: Profile | None = None
 

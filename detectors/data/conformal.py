@@ -106,6 +106,8 @@ class Conformal(BlockDetector[ConformalConfig]):
         self._learnt = [0] * n  # values of it
         self._round = np.zeros((n, _ROUND * size))  # values as they came
         self._judged = [0] * n  # values of it
+        self._followed = [0] * n  # values since the reference
+        self._outside = [False] * n  # whether that is from outside
         self._sorted = np.zeros((n, (1 + _ROUND) * size))  # reference and round, in order
         self._rows = 0  # taken; they number the random numbers
         # Per feature and bet: the weight of a change, and the same times the values since.
@@ -123,6 +125,7 @@ class Conformal(BlockDetector[ConformalConfig]):
             values, usable = numeric_columns(rows, self.features)
             for feature in range(len(self.features)):
                 self._learn(feature, values[feature], usable[feature])
+        self._outside = [learnt == self.config.reference for learnt in self._learnt]
         lacking = zip(self.features, self._learnt, strict=True)
         return {name: self.config.reference - learnt for name, learnt in lacking if learnt < self.config.reference}
 
@@ -135,6 +138,8 @@ class Conformal(BlockDetector[ConformalConfig]):
 
     def _start(self, feature: int) -> None:
         self._learnt[feature] = 0
+        self._followed[feature] = 0
+        self._outside[feature] = False
         self._states[feature] = State.WARMUP
         self._alarms[feature] = None
         self._begin_round(feature)
@@ -187,6 +192,7 @@ class Conformal(BlockDetector[ConformalConfig]):
             self._begin_round(feature)
         start = self._judged[feature]
         self._judged[feature] = end = start + n
+        self._followed[feature] += n
         self._round[feature, start:end] = values
         known = self.config.reference + start
         ordered = self._sorted[feature]
@@ -260,6 +266,7 @@ class Conformal(BlockDetector[ConformalConfig]):
         return reading._replace(
             effect=distance_of(reference, values),
             changed_n=reading.current_n,
+            apart=None if self._outside[feature] else self._followed[feature] - reading.current_n,
             known=quantiles(reference),
             seen=quantiles(values),
         )

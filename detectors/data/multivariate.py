@@ -132,6 +132,7 @@ class Multivariate(BlockDetector[MultivariateConfig]):
     def _start(self, feature: int) -> None:
         self._learnt = 0  # events of the reference
         self._entered = 0  # events that have entered the window
+        self._outside = False  # whether the reference is from outside
         self._state = State.WARMUP
         self._alarm: Reading | None = None
 
@@ -145,6 +146,7 @@ class Multivariate(BlockDetector[MultivariateConfig]):
         if rows and named.issuperset(self.features):
             self._gather(self._columns(rows))
         lacking = self.config.reference - self._learnt
+        self._outside = not lacking
         return {name: lacking for name in self.features if lacking and (self._learnt or name not in named)}
 
     def readings(self) -> dict[str, Reading]:
@@ -269,7 +271,8 @@ class Multivariate(BlockDetector[MultivariateConfig]):
             self._state = State.WARNING
         if self._state is State.STABLE or self._state is before:
             return None
-        reading = self._explain(self._read(self._state))
+        apart = None if self._outside else self._entered - config.window
+        reading = self._explain(self._read(self._state))._replace(apart=apart)
         if self._state is State.DRIFT:
             self._start(0)
             self._alarm = reading

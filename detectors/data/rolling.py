@@ -35,7 +35,7 @@ class Rolling:
 
     def __init__(self, config: RollingConfig, n: int, reference: int, window: int) -> None:
         self._reference, self._step = reference, config.step
-        self._behind = config.gap + window
+        self.behind = config.gap + window  # values from the end of a reference that moves to the newest
         self._rings: npt.NDArray[Any] | None = None  # of the type that values turn out to be of
         self._counts = np.zeros(n, dtype=np.int64)  # values so far
         self._due = np.zeros(n, dtype=np.int64)  # how many there are when the reference moves
@@ -45,7 +45,7 @@ class Rolling:
     def start(self, feature: int) -> None:
         """Forget the past of a feature."""
         self._counts[feature] = 0
-        self._due[feature] = self._reference + self._behind + self._step
+        self._due[feature] = self._reference + self.behind + self._step
 
     def add(self, values: npt.NDArray[Any], usable: npt.NDArray[np.bool_]) -> None:
         """Remember the usable ones of some values, features by rows."""
@@ -63,7 +63,7 @@ class Rolling:
 
     def _rings_for(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self._rings is None:
-            self._rings = np.zeros((len(self._counts), self._reference + self._behind), dtype=values.dtype)
+            self._rings = np.zeros((len(self._counts), self._reference + self.behind), dtype=values.dtype)
         return self._rings
 
     def checks(self, usable: npt.NDArray[np.bool_], every: int) -> npt.NDArray[np.int64]:
@@ -78,7 +78,7 @@ class Rolling:
     def move(self, feature: int, count: int) -> npt.NDArray[Any]:
         """The reference of a feature from the check on at which it will have `count` values; the next comes later."""
         self._due[feature] = count + self._step
-        return self._upto(feature, count - self._behind, self._reference)
+        return self._upto(feature, count - self.behind, self._reference)
 
     def newest(self, feature: int, n: int) -> npt.NDArray[Any]:
         """The newest `n` values of a feature, in order."""

@@ -226,6 +226,7 @@ class WindowedDetector(BlockDetector[W]):
         self._learnt = [False] * n
         self._taken = 0  # rows
         self._entered = np.zeros(n, dtype=np.int64)  # values that have entered the window
+        self._ended: list[int | None] = [0] * n  # after how many of these the reference did; None if it is from outside
         self._next = np.zeros(n, dtype=np.int64)  # the oldest cell of the window, which is a ring
         kind = np.int32 if n * self._width < np.iinfo(np.int32).max else np.int64
         self._windows: Slots = np.zeros((n, window), dtype=np.dtype(kind))
@@ -242,6 +243,7 @@ class WindowedDetector(BlockDetector[W]):
             usable[[name not in named for name in self.features]] = False
             for feature in range(len(self.features)):
                 self._gather(feature, values[feature], usable[feature])
+            self._ended = [None if learnt else 0 for learnt in self._learnt]
             self._next[:] = 0  # the rows are not of the stream, in which features without gaps are in step
         return {
             name: self.config.reference - len(gathered)
@@ -253,6 +255,7 @@ class WindowedDetector(BlockDetector[W]):
         self._gathered[feature] = []
         self._learnt[feature] = False
         self._entered[feature] = 0
+        self._ended[feature] = 0
         self._windows[feature] = (feature + 1) * self._width - 1
         self._states[feature] = WARMUP
         self._alarms[feature] = None
@@ -277,7 +280,11 @@ class WindowedDetector(BlockDetector[W]):
             return len(usable[0])
         counts = rolling.checks(usable, every)
         for feature in np.flatnonzero(rolling.due(counts)[:, 0]).tolist():
-            self._move(feature, rolling.move(feature, int(counts[feature, 0])), rolling)
+            count = int(counts[feature, 0])
+            self._move(feature, rolling.move(feature, count), rolling)
+            end = count - rolling.behind - self.config.reference
+            known = self._ended[feature] is not None or end >= self.config.reference
+            self._ended[feature] = end if known else None
         later: Bools = np.logical_or.reduce(rolling.due(counts))
         return every * int(later.argmax() if later.any() else later.size)
 
@@ -323,7 +330,9 @@ class WindowedDetector(BlockDetector[W]):
 
     def _signal(self, batch: Batch, end: int, feature: int, state: State) -> Signal:
         """The signal of a feature at the present check, before row `end`. After DRIFT it starts anew, with that row."""
-        reading = self._explain(feature, self._read(feature, state))
+        ended, entered = self._ended[feature], int(self._entered[feature])
+        apart = None if ended is None else entered - self.config.window - ended
+        reading = self._explain(feature, self._read(feature, state))._replace(apart=apart)
         if state is State.DRIFT:
             self._start(feature)
             self._alarms[feature] = reading

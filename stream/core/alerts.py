@@ -76,13 +76,11 @@ class AlertMaker:
     ) -> Alert:
         """The alert that a DRIFT signal would be, with where in the task's stream its windows and the change lie.
 
-        The current window ends with the newest value of the stream, which has offset and time `last`; the reference
-        comes before it.
+        The current window ends with the newest value of the stream, which has offset and time `last`.
         """
         reading = signal.reading
         current_first = max(1, track.count - reading.current_n + 1)
-        reference_first = max(1, current_first - reading.reference_n)
-        known = _bounds(track.at(reference_first), track.at(current_first - 1))
+        known = _reference(reading, track, current_first)
         seen = _bounds(track.at(current_first), last)
         return self.make(
             kind,
@@ -154,6 +152,14 @@ def _over(statistic: float | None, threshold: float | None) -> float | None:
 
 def _plain(profile: Profile | None) -> dict[str, float] | None:
     return None if profile is None else dict(profile)
+
+
+def _reference(reading: Reading, track: Track, current_first: int) -> tuple[Any, Any, Any, Any]:
+    """Where the reference lies; nowhere if it is not of this stream."""
+    if reading.apart is None:
+        return None, None, None, None
+    last = max(1, current_first - 1 - reading.apart)
+    return _bounds(track.at(max(1, last - reading.reference_n + 1)), track.at(last))
 
 
 def _bounds(first: tuple[Any, Any], last: tuple[Any, Any]) -> tuple[Any, Any, Any, Any]:

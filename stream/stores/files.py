@@ -139,7 +139,8 @@ class FileSnapshots:
 
     def _create(self, task: str, number: int) -> None:
         """Raises FileExistsError when somebody else has that number."""
-        (self._root / task).mkdir(parents=True, exist_ok=True)
+        for directory in (self._root, self._root / task):
+            directory.mkdir(exist_ok=True)
         self._path(task, f"owner.{number}").touch(exist_ok=False)
         self._sync(self._root)
         self._sync(self._root / task)

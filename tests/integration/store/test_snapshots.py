@@ -52,8 +52,8 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def place(address: str | Path) -> Iterator[Place]:
     """An empty store."""
     if isinstance(address, Path):
-        yield Place(partial(FileSnapshots, address, "flights"), lambda: shutil.rmtree(address))
-        shutil.rmtree(address, ignore_errors=True)
+        yield Place(partial(FileSnapshots, address, "flights"), lambda: shutil.rmtree(address / "flights"))
+        shutil.rmtree(address / "flights", ignore_errors=True)
     else:
         with connect(RedisConfig(url=address)) as client:
             client.flushall()
