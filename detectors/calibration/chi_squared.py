@@ -12,7 +12,11 @@ large samples.
    is Aldous' sum over the sphere for f independent processes. For low levels, where the density hardly falls, there
    are more clumps than that, by a share of order 1 / (v p), which is fitted.
 
-`scripts/calibrate_windows.py` simulates it.
+`scripts/calibrate_windows.py check` simulates it. Runs of `psi`, `jensen_shannon`, `wasserstein`, `chi_squared` and
+`multivariate` are 0.84 to 1.4 times as long as stated on values that are normal, for run lengths of 20 to 10,000
+windows, windows from a tenth of the reference to twice as large, and checks of every value to every window; up to three
+times as long where values are heavy-tailed, discrete, or few for what is made of them. Longer runs are not simulated:
+step 2 is the better the rarer alarms are.
 
 Sources: Patnaik, "The non-central chi-squared and F-distributions and their applications", Biometrika 36 (1949), for
 step 1; Aldous, "Probability Approximations via the Poisson Clumping Heuristic" (1989), for step 2.

@@ -23,10 +23,9 @@ from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, Win
 
 _MEAN = math.sqrt(2.0 / math.pi)
 """Of the size of a standard normal variable."""
-_BEYOND = 3.0
-"""By how much the square of a rare distance is beyond that of a difference of means, times that square, in units of
-what the mean distance is beyond that of one: fitted to simulated distances, of which `scripts/calibrate_windows.py`
-tells.
+_ALWAYS, _SOON = 0.4, 2.0
+"""By how much the square of a rare distance is beyond that of a difference of means, in units of what the square of the
+mean distance is beyond that of one: always, and times one over that square. Fitted to simulated distances.
 """
 _FURTHEST = 1e75
 """Values further away, in units of the reference, count as that far, so that squares stay in the range of a float."""
@@ -129,7 +128,7 @@ class Wasserstein(NumericDetector[WassersteinConfig]):
         square = float(special.chdtri(1, self._chance(1)))
         deviation = np.where(compared.deviation > 0.0, compared.deviation, 1.0)
         beyond = np.maximum((self._root * compared.usual / deviation) ** 2 - _MEAN**2, 0.0)
-        return np.asarray(deviation * np.sqrt(square + _BEYOND * beyond / square) / self._root)
+        return np.asarray(deviation * np.sqrt(square + beyond * (_ALWAYS + _SOON / square)) / self._root)
 
     def _judge(self, features: Ints) -> States:
         compared = self._compare(features)

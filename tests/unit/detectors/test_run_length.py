@@ -159,6 +159,14 @@ def test_the_critical_index_is_reached_as_rarely_as_stated(
     assert np.mean(detector._terms(known, seen).sum(axis=1) >= least) == pytest.approx(share, rel=0.3)
 
 
+@pytest.mark.parametrize("sizes", [(100, 100_000, 10), (100_000, 50, 10), (100, 30, 2)], ids=str)
+def test_the_rarer_the_larger_is_the_critical_index_whatever_the_sizes(sizes: tuple[int, int, int]) -> None:
+    found = [critical(*sizes, Psi.added, Psi._terms, share) for share in (0.5, 1e-3, 1e-6, 1e-9)]
+
+    assert found == sorted(set(found))
+    assert found[0] > 0.0
+
+
 FEATURES, ROWS = 40, 6000
 SHORT: dict[str, Any] = {
     "reference": 100,
