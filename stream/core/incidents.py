@@ -18,7 +18,7 @@ from msgspec import structs
 from detectors.base import Reading
 from detectors.segments import OTHER
 from stream.core.alerts import Cooldown, contributor, id_of, notable
-from stream.core.endings import ErrorEnding, FeatureEnding, Member, Subject
+from stream.core.endings import FEWEST_ERRORS, ErrorEnding, FeatureEnding, Member, Subject
 from stream.core.levels import Errors, Level, Stretch, concerns, levels
 from stream.core.pending import Waiting
 from stream.records import Alert, AlertState, Contributor
@@ -76,8 +76,13 @@ class Incident:
         self.since: float | None = None  # when it was told
 
     def has(self, alert: Alert) -> bool:
-        """Whether it is about the same as an alert."""
+        """Whether what an alert is about has drifted in it."""
         return alert.kind == self.alert.kind and _subject(alert) in self.members
+
+    @property
+    def has_all_errors(self) -> bool:
+        """Whether it is a drift of the errors of the whole stream."""
+        return _of_errors(self.alert) and self.alert.segment is None
 
     def meets(self, alert: Alert, position: int) -> bool:
         """Whether it was opened while the change was under way that an alert found at a position tells of."""
@@ -101,6 +106,7 @@ class Incidents:
         self._open: list[Incident] = []
         self._found: list[tuple[Alert, int]] = []  # drifts of features in the present block, with their positions
         self._errors = Errors()
+        self._last: Incident | None = None  # drift of all errors that is over
 
     def count(self) -> Counter[str]:
         """Drifts by kind that were told and are not over."""
@@ -156,6 +162,8 @@ class Incidents:
         """
         members = [member for incident, _ in self._of(FeatureEnding) for member in incident.members.values()]
         drifting = [member.evidence for member in members if not member.calm]
+        if self._is_past(alert, at.position):
+            return []
         return self._take(alert, at.position, at, drifting, readings)
 
     def swapped(self) -> None:
@@ -194,6 +202,18 @@ class Incidents:
         told = structs.replace(alert, state="open", incident=incident.alert.id, since=incident.since)
         return [_at(at, structs.replace(told, contributors=named))]
 
+    def _is_past(self, alert: Alert, position: int) -> bool:
+        """Whether a drift of errors is the last one, found late: it began before that was told, and errors are as they
+        were when it was over.
+        """
+        last, now = self._last, self._errors.newest(FEWEST_ERRORS)
+        if self._of(ErrorEnding) or last is None or now is None or alert.segment is not None or alert.change is None:
+            return False
+        usual, drifted, end = last.first.usual.value, last.first.drifted.value, last.first.now.value
+        if usual is None or drifted is None or end is None or position - alert.change.n > last.position:
+            return False
+        return abs(now.mean - end) <= abs(drifted - usual) / 2
+
     def _begin(self, alert: Alert, position: int, at: Place, beside: list[Contributor]) -> list[Alert]:
         named = _clearest(contributor(alert), beside)
         alert = structs.replace(alert, state="open", incident=alert.id, contributors=named)
@@ -205,6 +225,8 @@ class Incidents:
         """Tell of an incident that was held back if it may be told, and of one that is over."""
         if ended is not None:
             self._open.remove(incident)
+            if incident.has_all_errors:
+                self._last = incident
             return [] if incident.since is None else [_at(at, _over(incident, incident.since, ended, at.ts))]
         if incident.since is None and self._may_tell(incident.alert, at):
             incident.since = at.ts

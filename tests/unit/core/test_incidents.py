@@ -169,6 +169,27 @@ def test_a_change_that_began_after_the_alert_is_another_drift(
     assert all(a.incident != first.incident for a in told)
 
 
+@pytest.mark.parametrize(
+    ("began_before", "rate", "told"),
+    [
+        (True, 0.2, 0),  # a slow detector has seen the drift that is over
+        (False, 0.2, 1),
+        (True, 0.5, 1),  # errors have risen again meanwhile
+    ],
+)
+def test_a_detector_that_finds_a_drift_when_it_is_over_raises_no_alert(
+    began_before: bool, rate: float, told: int
+) -> None:
+    task = task_in_a_drift(0.2, 0.5, took=320)
+    opened = task.labels
+    assert [a.state for a in task.erring(errors(0.2, 640))] == ["recovered"]
+    task.erring(errors(rate, 320))
+
+    found = task.misled(detector="slow", began=task.labels - opened + (100 if began_before else -1))
+
+    assert [a.state for a in found] == ["open"] * told
+
+
 def test_kinds_of_drift_are_told_apart() -> None:
     task = task_in_a_drift()
 
