@@ -15,6 +15,7 @@ from stream.core.endings import CALM, FEWEST_ERRORS, FEWEST_EVENTS, QUIET
 from stream.core.engine import Engine
 from stream.core.fingerprint import fingerprint
 from stream.core.incidents import BLOCK, MOST, Incidents, Place
+from stream.core.levels import Errors
 from stream.core.pending import Waiting
 from stream.records import Alert, Change, Event, Label, Span, Swap, Window
 from stream.testing import drive, event, label, small_config
@@ -197,6 +198,17 @@ def test_kinds_of_drift_are_told_apart() -> None:
     assert task.incidents.count() == {"concept_drift": 1, "data_drift": 1}
 
 
+def test_drifts_of_two_kinds_in_one_block_do_not_name_each_other() -> None:
+    score = structs.replace(drift(1000, "score"), kind="prediction_drift")
+
+    told = Task().found(1000, drift(1000, "temp"), score)
+
+    assert [(a.kind, [c.feature for c in a.contributors]) for a in told] == [
+        ("data_drift", ["temp"]),
+        ("prediction_drift", ["score"]),
+    ]
+
+
 # what is told beside it
 
 
@@ -355,6 +367,24 @@ def test_how_far_errors_rose_is_measured_on_them_and_not_on_what_a_detector_make
     assert told.before == pytest.approx(0.5)
 
 
+def test_where_errors_themselves_show_no_rise_the_detectors_levels_count() -> None:
+    task = Task()
+    task.erring(errors(0.3, 1280))
+    task.misled(began=320, levels=(0.2, 0.5))
+
+    assert [a.state for a in task.erring(errors(0.2, 640))] == ["recovered"]
+
+
+def test_errors_of_late_are_known_however_many_there_have_been() -> None:
+    track = Errors()
+    for error in [0.0] * 140_000 + [1.0] * 640:
+        track.add(error)
+
+    assert track.newest(640) == (640, 1.0, 0.0)
+    assert track.newest(1000, skipped=640) is not None
+    assert track.newest(1000, skipped=640)[1] == 0.0  # type: ignore[index]
+
+
 def test_a_new_champion_ends_a_drift_with_its_own_errors() -> None:
     task = task_in_a_drift(0.2, 0.5, took=320)
     task.erring(errors(0.5, 319))
@@ -505,6 +535,13 @@ def test_profiles_tell_that_a_change_of_shape_is_back() -> None:
     told = task.found(3000, drift(3000, levels=(0.0, 0.1), profiles=(wide, {**narrow, "p95": 1.5})))
 
     assert [(a.state, a.before, a.after) for a in told] == [("recovered", None, None)]
+
+
+def test_a_mean_is_not_held_against_a_deviation() -> None:
+    task = Task()
+    task.found(1000, drift(1000, levels=(1.0, 3.0), direction="wider"))
+
+    assert task.found(3000, drift(3000, levels=(0.0, 1.0), direction="up")) == []
 
 
 def test_a_feature_that_moves_elsewhere_has_not_recovered() -> None:
