@@ -187,7 +187,7 @@ def _code(library: str, kind: str) -> str:
     files = {Path(__file__).with_name(name) for name in ("cells.py", "streams.py", "watching.py", own)}
     versions = [installed("river")]  # which all costs are compared with
     if library == "driftline":
-        files |= _sources({**CONCEPT, **DATA}[kind].__module__)
+        files |= _sources({**CONCEPT, **DATA}[kind.split(maxsplit=1)[0]].__module__)
     elif library in {"frouros", "capymoa"}:
         files.add(WATCHER)
         versions.append(version(library))

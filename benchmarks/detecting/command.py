@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from detecting.cells import Cell
 from detecting.figures import rows
 from detecting.others import ROOT, environment, version
 from detecting.plan import FULL, QUICK, SIZES, cells
@@ -30,7 +31,7 @@ def main(description: str, arguments: Sequence[str] | None = None) -> None:
     options = _options(description, arguments)
     console = Console(width=None if os.isatty(1) else 240)
     size = SIZES[options.size]
-    chosen = [cell for cell in cells(size) if re.search(options.only, f"{cell.contender.name} on {cell.watched}")]
+    chosen = [cell for cell in cells(size) if re.search(options.only, _told(cell))]
     store = Store(options.state, fresh=options.fresh)
     for library in ("frouros", "capymoa"):
         if not environment(library):
@@ -54,6 +55,12 @@ def main(description: str, arguments: Sequence[str] | None = None) -> None:
             console.print(f"{path} is written.")
 
 
+def _told(cell: Cell) -> str:
+    """What `--only` looks at."""
+    stated = cell.contender.stated
+    return f"{cell.contender.name} {'default' if stated is None else f'{stated:.0f}'} on {cell.watched}"
+
+
 def _made_with(size: str, cells: int, measured: int) -> Sheet:
     """What the tables were made with."""
     libraries = [library for library in ("frouros", "capymoa") if environment(library)]
@@ -69,7 +76,7 @@ def _options(description: str, arguments: Sequence[str] | None) -> argparse.Name
     parser.add_argument("--size", choices=SIZES, default=FULL.name, help="how much is measured; tiny says nothing")
     parser.add_argument("--quick", dest="size", action="store_const", const=QUICK.name, help="the same as --size quick")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells measured at a time")
-    parser.add_argument("--only", default="", metavar="REGEX", help="such as 'river' or 'driftline .* on numbers'")
+    parser.add_argument("--only", default="", metavar="REGEX", help="such as 'river', 'driftline ks 10000 on numbers'")
     parser.add_argument("--fresh", action="store_true", help="forget the results of earlier runs")
     parser.add_argument("--report", action="store_true", help="measure nothing, show what there is")
     parser.add_argument("--plots", action="store_true", help="draw docs/images (needs the extra `bench`)")

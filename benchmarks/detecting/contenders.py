@@ -18,12 +18,17 @@ CAPYMOA_ERRORS = (
     *("ADWIN", "CUSUM", "DDM", "EDDM", "EWMAChart", "HDDMAverage", "HDDMWeighted", "PageHinkley", "RDDM", "SEED"),
     *("STEPD", "GeometricMovingAverage"),
 )
+VARIANTS = {"numbers": ("ks window=200 every=10",)}
+"""Of ours: what a smaller window and more checks are worth."""
 ONLY_MISTAKES = {"DDM", "EDDM", "ECDDWT", "EWMAChart", "HDDMA", "HDDMW", "HDDMAverage", "HDDMWeighted", "RDDM", "STEPD"}
 """Rivals' detectors for errors that are 0 or 1."""
 
 
 class Contender(NamedTuple):
-    """A detector. `stated` is the run length, in events over all features, that it is calibrated to, if it can be."""
+    """A detector. `stated` is the run length, in events over all features, that it is calibrated to, if it can be.
+
+    Of ours, options that differ from the defaults stand after the kind: "ks window=200".
+    """
 
     library: str
     kind: str
@@ -62,6 +67,7 @@ def contenders(watched: str, *, calibrated: tuple[float, ...]) -> list[Contender
         "numbers": list(NUMERIC),
         "categories": list(CATEGORICAL),
     }[watched]
+    kinds += VARIANTS.get(watched, ())
     found = [Contender("driftline", kind, stated) for kind in kinds for stated in (None, *calibrated)]
     found += _rivals(watched)
     return [*found, Contender("baseline", "always"), Contender("baseline", "never")]

@@ -16,7 +16,7 @@ class OurErrors(Watcher):
     """One of our detectors on errors."""
 
     def __init__(self, kind: str, stated: float | None) -> None:
-        config: Any = TypeAdapter(ConceptConfig).validate_python({"kind": kind})
+        config: Any = TypeAdapter(ConceptConfig).validate_python(_written(kind))
         if stated is not None:
             config = _calibrated(config, stated, 1)
         self._config = config
@@ -37,9 +37,9 @@ class OurFeatures(Watcher):
     """One of our detectors on features."""
 
     def __init__(self, kind: str, stated: float | None, features: int) -> None:
-        config: Any = TypeAdapter(DataConfig).validate_python({"kind": kind})
+        config: Any = TypeAdapter(DataConfig).validate_python(_written(kind))
         if stated is not None:
-            config = _calibrated(config, stated, 1 if DATA[kind].together else features)
+            config = _calibrated(config, stated, 1 if DATA[config.kind].together else features)
         self._config = config
         self._names = [f"f{n}" for n in range(features)]
         self.restart()
@@ -56,6 +56,12 @@ class OurFeatures(Watcher):
 
     def _observe(self, ready: list[Row]) -> list[int]:
         return [index for index, reading, *_ in self._detector.observe(ready) if reading.state is State.DRIFT]
+
+
+def _written(kind: str) -> dict[str, str]:
+    """The configuration of a kind with its options, as in "ks window=200"."""
+    name, *options = kind.split()
+    return {"kind": name, **dict(option.split("=") for option in options)}
 
 
 def _calibrated(config: Any, stated: float, streams: int) -> Any:
