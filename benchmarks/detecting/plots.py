@@ -61,6 +61,15 @@ def _axes(width: float, height: float) -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
+def _plain(axes: Any) -> None:
+    """Delays as one writes them, not as powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _calibrated(rows: Sequence[Row]) -> Any:
     """Measured over stated run length of each of our detectors, stream by stream."""
     own = [row for row in rows if row.contender.stated is not None and row.run_lengths]
@@ -81,9 +90,8 @@ def _calibrated(rows: Sequence[Row]) -> Any:
             axes.errorbar([at], [place + height], xerr=ends, markersize=3, linewidth=0.8, label=label, **kind)
             label = "_" + label.lstrip("_")
     axes.set_yticks(range(len(own)), [f"{row.contender.kind}, {row.contender.stated:,.0f}" for row in own])
-    axes.invert_yaxis()
+    axes.set_ylim(len(own) - 0.5, -0.5)
     axes.set_xscale("log")
-    axes.margins(y=0.01)
     axes.set_xlabel("measured over stated run length (bars: 95%; arrows: no alarm at all; band: 0.8 to 1.5)")
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=7)
     return figure
@@ -134,19 +142,22 @@ def _against_limit(rows: Sequence[Row], watched: str, change: Change) -> Any:
         axes.plot(*zip(*sorted(pairs), strict=True), marker="o", markersize=4, color=colour, label=kind, linewidth=0.8)
     for library, mark in {"River, SciPy": "x", "Frouros": "+", "CapyMOA": "1"}.items():
         axes.plot([], [], marker=mark, color=_GREY, linewidth=0, label=library)
-    lengths = np.geomspace(100, 1e6, 50)
+    lengths = np.geomspace(500, 1e6, 50)
     axes.plot(lengths, [change.limit(length) for length in lengths], color=_LIMIT, label="limit")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(100, 2e6)
+    axes.set_xlim(500, 2e6)
     axes.set_xlabel("events per false alarm (measured)")
     axes.set_ylabel(f"mean delay in events: {change.name}")
+    _plain(axes)
     axes.legend(frameon=False, fontsize=7, ncols=2)
     return figure
 
 
 def _by_size(rows: Sequence[Row]) -> Any:
     """Delay by the size of the change, of data detectors calibrated to the longest run length."""
+    from matplotlib.ticker import NullLocator
+
     figure, axes = _axes(8, 4)
     sizes = (0.25, 0.5, 1.0)
     changes = [Change("normal", size) for size in sizes]
@@ -166,7 +177,8 @@ def _by_size(rows: Sequence[Row]) -> Any:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-    axes.minorticks_off()
+    _plain(axes)
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("move of the mean, in standard deviations")
     axes.set_ylabel(f"mean delay in events, at a run length of {longest:,.0f}")
     axes.legend(frameon=False, fontsize=7, ncols=2)

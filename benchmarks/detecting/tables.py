@@ -124,9 +124,9 @@ def _run_length(measured: Measured | None, stated: float | None) -> str:
     if stated is None:
         return _count(measured.run_length) if measured.alarms else f"> {_count(measured.low)}"
     if not measured.alarms:
-        return f"> {measured.low / stated:.2g}"
-    ratio, low, high = (value / stated for value in (measured.run_length, measured.low, measured.high or 0.0))
-    return f"{ratio:.2g} ({low:.2g} to {high:.2g})"
+        return f"> {_ratio(measured.low / stated)}"
+    ratio, low, high = (_ratio(value / stated) for value in (measured.run_length, measured.low, measured.high or 0.0))
+    return f"{ratio} ({low} to {high})"
 
 
 def _delay(delayed: Delayed | None, over: float | None) -> str:
@@ -142,6 +142,10 @@ def _delay(delayed: Delayed | None, over: float | None) -> str:
 
 def _count(number: float) -> str:
     return f"{number:,.0f}" if number < 10_000 else f"{float(f'{number:.3g}'):,.0f}"
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10.0 else f"{ratio:.2g}"
 
 
 def _times(ratio: float | None) -> str:
