@@ -8,17 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import islice
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from detectors.base import ConceptDetector, DetectorConfig, Reading, Signal, State
+from detectors.base import ConceptDetector, Reading, Signal, State
+from detectors.calibration.errors import adwin_confidence, adwin_reach
+from detectors.concept.calibrated import CalibratedConfig
 from detectors.concept.evidence import with_change
 from detectors.concept.points import Points
 
 
-class AdwinConfig(DetectorConfig):
+class AdwinConfig(CalibratedConfig):
     """Detects a rise of the mean error, sudden or gradual, without a window length to choose."""
+
+    knobs: ClassVar[tuple[str, ...]] = ("delta",)
 
     kind: Literal["adwin"] = "adwin"
     delta: float = Field(
@@ -52,10 +56,15 @@ class Adwin(ConceptDetector[AdwinConfig]):
     evidence: `statistic` is the difference of the means `before` and `after` it, `threshold` the paper's epsilon_cut.
     """
 
+    def __init__(self, config: AdwinConfig) -> None:
+        self._calibrated = None if config.run_length is None else adwin_confidence(config.run_length)
+        super().__init__(config)
+
     def _forget(self) -> None:
         self._origin = 0.0  # the first error; sums of distances from it keep their precision on a large offset
         self._total = 0.0
         self._squares = 0.0
+        self._cubes = 0.0
         self._borders = Points(self.config.max_buckets)  # between parts of min_window errors or more
 
     def _update(self, error: float) -> State:
@@ -63,7 +72,9 @@ class Adwin(ConceptDetector[AdwinConfig]):
             self._origin = error
         distance = error - self._origin
         self._total += distance
-        self._squares += distance * distance
+        square = distance * distance
+        self._squares += square
+        self._cubes += square * distance
         self._n += 1
         return self._settle()
 
@@ -74,15 +85,17 @@ class Adwin(ConceptDetector[AdwinConfig]):
         signals: list[Signal] = []
         done, rest = 0, iter(errors)
         while done < len(errors):
-            n, origin, total, squares = self._n, self._origin, self._total, self._squares
+            n, origin, total, squares, cubes = self._n, self._origin, self._total, self._squares, self._cubes
             if n == 0:
                 origin = self._origin = errors[done]
             run = min(len(errors) - done, shortest - n % shortest, clock - n % clock)
             for error in islice(rest, run):
                 distance = error - origin
                 total += distance
-                squares += distance * distance
-            self._n, self._total, self._squares = n + run, total, squares
+                square = distance * distance
+                squares += square
+                cubes += square * distance
+            self._n, self._total, self._squares, self._cubes = n + run, total, squares, cubes
             self._state = self._settle()
             done += run
             if self._state is State.DRIFT:
@@ -102,8 +115,8 @@ class Adwin(ConceptDetector[AdwinConfig]):
         """Compare the means before and after every border."""
         n, total, shortest = self._n, self._total, self.config.min_window
         variance = max(0.0, self._squares / n - (total / n) ** 2)
-        confidence = math.log(2.0 * math.log(n) / self.config.delta)
-        spread, reach = 2.0 * variance * confidence, 2.0 / 3.0 * confidence
+        confidence, furthest = self._confidence(variance)
+        spread, reach = 2.0 * variance * confidence, 2.0 / 3.0 * confidence * furthest
         least = math.sqrt(spread * 4.0 / n) + reach * 4.0 / n  # epsilon_cut of two halves, the smallest of all
         strongest, best, epsilon = 1.0, (0, 0.0), 0.0
         for before_n, before_total in self._borders:
@@ -132,6 +145,18 @@ class Adwin(ConceptDetector[AdwinConfig]):
             current_n=n - best[0],
         )
         return self._conclude(with_change(reading, (best,), (n, total)))
+
+    def _confidence(self, variance: float) -> tuple[float, float]:
+        """The logarithm of the chance of no false alarm at a split, and how far errors reach.
+
+        In the paper the first comes from delta and the second is 1. With a run length they are calibrated to it, and to
+        the spread and skewness of the errors.
+        """
+        if self._calibrated is None:
+            return math.log(2.0 * math.log(self._n) / self.config.delta), 1.0
+        mean = self._total / self._n
+        third = self._cubes / self._n - mean * (3.0 * variance + mean * mean)
+        return self._calibrated, adwin_reach(variance, third)
 
     def _describe(self, state: State) -> Reading:
         return Reading(state, after=self._origin + self._total / self._n if self._n else None, current_n=self._n)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from detectors.base import DetectorConfig
+from detectors.concept.calibrated import CalibratedConfig
 
 
-class ConfidenceConfig(DetectorConfig):
+class ConfidenceConfig(CalibratedConfig):
     """The names are the paper's; the values are probabilities of a false alarm, so smaller is stricter."""
+
+    knobs: ClassVar[tuple[str, ...]] = ("drift_confidence", "warning_confidence")
 
     drift_confidence: float = Field(0.001, gt=0, lt=1, description="bound on the probability of a false alarm")
     warning_confidence: float = Field(0.005, gt=0, lt=1, description="bound on the probability of a false warning")

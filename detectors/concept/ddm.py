@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import Literal
 
 from detectors.base import ConceptDetector, Reading, State
+from detectors.concept.calibrated import UncalibratedConfig
 from detectors.concept.levels import LevelsConfig
 from detectors.concept.lowest import LowestRate
 
 
-class DdmConfig(LevelsConfig):
-    """Detects a sudden rise of an error rate; slow for gradual ones and after a long stable stretch."""
+class DdmConfig(UncalibratedConfig, LevelsConfig):
+    """Detects a sudden rise of an error rate; slow for gradual ones and after a long stable stretch.
+
+    It cannot be told a run length: most of its false alarms come within 1,000 errors, the others hardly ever.
+    """
 
     kind: Literal["ddm"] = "ddm"
 
@@ -27,12 +31,16 @@ class Ddm(ConceptDetector[DdmConfig]):
 
     bounded = True
 
+    def __init__(self, config: DdmConfig) -> None:
+        self._levels = config.levels
+        super().__init__(config)
+
     def _forget(self) -> None:
         self._rate = LowestRate()
 
     def _update(self, error: float) -> State:
         self._n += 1
-        state = self._rate.add(error, self.config)
+        state = self._rate.add(error, self._levels)
         return self._conclude(self._describe(state)) if state is State.DRIFT else state
 
     def _describe(self, state: State) -> Reading:

@@ -6,20 +6,24 @@ Source: Baena-García et al., "Early drift detection method", workshop on knowle
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from detectors.base import ConceptDetector, DetectorConfig, Reading, State
+from detectors.base import ConceptDetector, Reading, State
+from detectors.concept.calibrated import UncalibratedConfig
 from detectors.concept.evidence import split_reading
 from detectors.concept.points import ALIKE, APART, Point, Points
 
 
-class EddmConfig(DetectorConfig):
+class EddmConfig(UncalibratedConfig):
     """Detects a slow rise of an error rate early, at the price of more false alarms than the other detectors.
 
-    The paper's levels are 0.95 and 0.9; the ones here give far fewer false alarms at a steady error rate.
+    The paper's levels are 0.95 and 0.9; the ones here give far fewer false alarms at a steady error rate. It cannot be
+    told a run length: its false alarms come within some hundred mistakes, or never.
     """
+
+    knobs: ClassVar[tuple[str, ...]] = ("drift_level", "warning_level")
 
     kind: Literal["eddm"] = "eddm"
     warning_level: float = Field(0.9, gt=0, lt=1, description="share of the largest distance below which it warns")

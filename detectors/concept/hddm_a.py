@@ -10,6 +10,8 @@ import math
 from typing import Literal
 
 from detectors.base import ConceptDetector, Direction, Reading, State
+from detectors.calibration.errors import hddm_a_confidence
+from detectors.concept.calibrated import WARNING
 from detectors.concept.confidence import ConfidenceConfig
 from detectors.concept.evidence import split_reading
 from detectors.concept.points import ALIKE, APART, Point, Points
@@ -31,9 +33,12 @@ class HddmA(ConceptDetector[HddmAConfig]):
     bounded = True
 
     def __init__(self, config: HddmAConfig) -> None:
-        self._log_cut = math.log(1.0 / config.drift_confidence)
-        self._log_drift = math.log(2.0 / config.drift_confidence)
-        self._log_warning = math.log(2.0 / config.warning_confidence)
+        drift, warning = config.drift_confidence, config.warning_confidence
+        if config.run_length is not None:
+            drift, warning = hddm_a_confidence(config.run_length), hddm_a_confidence(config.run_length / WARNING)
+        self._log_cut = math.log(1.0 / drift)
+        self._log_drift = math.log(2.0 / drift)
+        self._log_warning = math.log(2.0 / warning)
         super().__init__(config)
 
     def _forget(self) -> None:

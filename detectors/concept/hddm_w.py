@@ -12,6 +12,8 @@ from typing import Literal
 from pydantic import Field
 
 from detectors.base import ConceptDetector, Direction, Reading, State
+from detectors.calibration.errors import ByRate, hddm_w_log_confidence
+from detectors.concept.calibrated import WARNING
 from detectors.concept.confidence import ConfidenceConfig
 from detectors.concept.evidence import with_change
 from detectors.concept.points import ALIKE, APART, Points
@@ -86,6 +88,10 @@ class HddmW(ConceptDetector[HddmWConfig]):
     def __init__(self, config: HddmWConfig) -> None:
         self._log_drift = math.log(1.0 / config.drift_confidence)
         self._log_warning = math.log(1.0 / config.warning_confidence)
+        self._by_rate: tuple[ByRate, ByRate] | None = None  # of these two
+        if config.run_length is not None:
+            drift = hddm_w_log_confidence(config.run_length, config.weight)
+            self._by_rate = drift, hddm_w_log_confidence(config.run_length / WARNING, config.weight)
         super().__init__(config)
 
     def _forget(self) -> None:
@@ -99,6 +105,9 @@ class HddmW(ConceptDetector[HddmWConfig]):
         total = self._total = self._total + error
         if not n % APART:
             self._trail.add((n, total))
+        if self._by_rate is not None:
+            drift, warning = self._by_rate
+            self._log_drift, self._log_warning = drift.at(total, n), warning.at(total, n)
         weight, everything = self.config.weight, self._all
         everything.add(error, weight)
         bound = math.sqrt(everything.squares * self._log_drift / 2.0)

@@ -11,11 +11,13 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from itertools import accumulate, islice
 from math import comb, fsum
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from detectors.base import ConceptDetector, DetectorConfig, Direction, Reading, State
+from detectors.base import ConceptDetector, Direction, Reading, State
+from detectors.calibration.errors import kswin_alpha
+from detectors.concept.calibrated import CalibratedConfig
 from detectors.concept.evidence import with_change
 
 
@@ -37,8 +39,10 @@ def critical_steps(alpha: float, size: int) -> int | None:
     return possible[found] if found < size else None
 
 
-class KswinConfig(DetectorConfig):
+class KswinConfig(CalibratedConfig):
     """Detects any change of the error distribution towards larger errors; fit for errors that are not just 0 and 1."""
+
+    knobs: ClassVar[tuple[str, ...]] = ("alpha",)
 
     kind: Literal["kswin"] = "kswin"
     alpha: float = Field(0.0001, gt=0, lt=1, description="probability of a false alarm at one check")
@@ -54,12 +58,24 @@ class KswinConfig(DetectorConfig):
                 f"window: got {self.window}; expected at least 2 x recent = {2 * self.recent}, as the older part must "
                 "be as large as the recent one. Raise window or lower recent"
             )
-        if critical_steps(self.alpha, self.recent) is None:
+        if self.steps is None:
+            least = equal_samples_p_value(self.recent, self.recent)
+            if self.run_length is None:
+                raise ValueError(
+                    f"alpha: got {self.alpha:g}; with recent={self.recent} no p-value is below {least:.2g}: it could "
+                    "never alarm. Raise alpha or recent"
+                )
             raise ValueError(
-                f"alpha: got {self.alpha:g}; with recent={self.recent} no p-value is below "
-                f"{equal_samples_p_value(self.recent, self.recent):.2g}: it could never alarm. Raise alpha or recent"
+                f"run_length: got {self.run_length:,.0f}; with recent={self.recent} and every={self.every} it could "
+                "never alarm. Raise recent"
             )
         return self
+
+    @property
+    def steps(self) -> int | None:
+        """The least KS distance that is an alarm, in steps of 1 / recent; None if there is none."""
+        alpha = self.alpha if self.run_length is None else kswin_alpha(self.run_length, self.every)
+        return critical_steps(alpha, self.recent)
 
 
 class Kswin(ConceptDetector[KswinConfig]):
@@ -71,7 +87,7 @@ class Kswin(ConceptDetector[KswinConfig]):
     """
 
     def __init__(self, config: KswinConfig) -> None:
-        steps = critical_steps(config.alpha, config.recent)
+        steps = config.steps
         assert steps is not None, "refused by the configuration"
         self._steps = steps
         super().__init__(config)

@@ -6,7 +6,7 @@ import math
 
 from detectors.base import Reading, State
 from detectors.concept.evidence import split_reading
-from detectors.concept.levels import LevelsConfig
+from detectors.concept.levels import Levels
 from detectors.concept.points import ALIKE, APART, Point, Points
 
 
@@ -29,13 +29,13 @@ class LowestRate:
         self._trail = Points(ALIKE)
         self.height = 0.0  # above the lowest point, in its standard deviations
 
-    def add(self, error: float, config: LevelsConfig) -> State:
+    def add(self, error: float, levels: Levels) -> State:
         """Take one error, and say which level the rate has passed."""
         n = self._n = self._n + 1
         total = self._total = self._total + error
         if not n % APART:
             self._trail.add((n, total))
-        if n <= config.warmup:
+        if n <= levels.warmup:
             return State.WARMUP
         rate, one = total / n, 1.0 / n
         spread = math.sqrt(max(rate, one) * max(1.0 - rate, one) / n)
@@ -43,9 +43,14 @@ class LowestRate:
             self._lowest, self._spread, self._at = rate + spread, spread, (n, total)
         low_n, low_total = self._at
         height = self.height = (rate + spread - low_total / low_n) / self._spread
-        if height > config.drift_level:
+        if height > levels.drift:
             return State.DRIFT
-        return State.WARNING if height > config.warning_level else State.STABLE
+        return State.WARNING if height > levels.warning else State.STABLE
+
+    @property
+    def seen(self) -> Point:
+        """How many errors there were, and their sum."""
+        return self._n, self._total
 
     def reading(self, state: State, level: float) -> Reading:
         """The height and the level to compare it with, the rate up to the lowest point and the rate since."""

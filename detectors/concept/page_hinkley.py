@@ -7,13 +7,18 @@ Page-Hinkley test with empirical mode decomposition for change detection", ISMIS
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from detectors.base import State
+from detectors.calibration.climbs import forgotten_climb
 from detectors.concept.points import APART
 from detectors.concept.sums import SumsConfig, SumsDetector
+from detectors.concept.usual import Usual
+
+_LEAST_FORGETTING = 0.99
+"""With less the sum remembers fewer than a hundred errors."""
 
 
 class PageHinkleyConfig(SumsConfig):
@@ -29,6 +34,16 @@ class PageHinkleyConfig(SumsConfig):
     )
     warmup: int = Field(30, ge=1, description="errors seen before judging")
 
+    @model_validator(mode="after")
+    def _remembers(self) -> Self:
+        if self.run_length is not None and self.forgetting < _LEAST_FORGETTING:
+            raise ValueError(
+                f"forgetting: got {self.forgetting:g} along with run_length={self.run_length:,.0f}; expected at least "
+                f"{_LEAST_FORGETTING:g}, as the sum is too short-lived to be calibrated. Raise it, or give threshold "
+                "instead of run_length"
+            )
+        return self
+
 
 class PageHinkley(SumsDetector[PageHinkleyConfig]):
     """O(1) time per error, and O(log n) memory. Errors may have any scale, to which the configuration must fit.
@@ -41,6 +56,10 @@ class PageHinkley(SumsDetector[PageHinkleyConfig]):
         super()._forget()
         self._rising = self._falling = 0.0
         self._lowest, self._highest = math.inf, -math.inf
+
+    def _calibrate(self, run_length: float, usual: Usual) -> None:
+        config = self.config
+        self._threshold = forgotten_climb(run_length, config.delta, config.forgetting, usual)
 
     def _update(self, error: float) -> State:
         config = self.config
@@ -56,4 +75,9 @@ class PageHinkley(SumsDetector[PageHinkleyConfig]):
         if falling > self._highest:
             self._highest, self._fall_from = falling, (n, total)
         self._rise, self._fall = rising - self._lowest, self._highest - falling
-        return State.WARMUP if n <= config.warmup else self._judge()
+        if config.run_length is not None:
+            self._moments.add(error)
+        if n <= config.warmup:
+            return State.WARMUP
+        self._learn(climbing=False)
+        return self._judge()

@@ -14,11 +14,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from detectors.base import ConceptDetector, Reading, State
-from detectors.concept.levels import LevelsConfig
+from detectors.calibration.errors import ByRate, rddm_level
+from detectors.concept.calibrated import WARNING, CalibratedConfig
+from detectors.concept.levels import Levels, LevelsConfig
 from detectors.concept.lowest import LowestRate
 
 
-class RddmConfig(LevelsConfig):
+class RddmConfig(CalibratedConfig, LevelsConfig):
     """Detects a rise of an error rate, sudden or gradual, after a stable stretch of any length.
 
     The paper's levels are 1.773 and 2.258; the ones here give far fewer false alarms at a steady error rate.
@@ -30,6 +32,18 @@ class RddmConfig(LevelsConfig):
     )
     newest: int = Field(7_000, ge=100, le=100_000, description="errors it then goes on from, kept for that")
     warning_limit: int = Field(1_400, ge=30, description="errors in a row for which it can warn before it alarms")
+
+    @model_validator(mode="after")
+    def _is_rare(self) -> Self:
+        """In less than some cycles it would be DDM, which has no run length."""
+        least = 10 * (self.longest - self.newest)
+        if self.run_length is not None and self.run_length < least:
+            raise ValueError(
+                f"run_length: got {self.run_length:,.0f}; with longest={self.longest} and newest={self.newest} "
+                f"expected at least {least:,}, as false alarms come when it goes back to the newest errors. Lower "
+                "longest or raise run_length"
+            )
+        return self
 
     @model_validator(mode="after")
     def _can_go_back(self) -> Self:
@@ -67,6 +81,15 @@ class Rddm(ConceptDetector[RddmConfig]):
 
     bounded = True
 
+    def __init__(self, config: RddmConfig) -> None:
+        self._levels = config.levels
+        self._by_rate: tuple[ByRate, ByRate] | None = None  # of drift and warning
+        if config.run_length is not None:
+            sizes = config.warmup, config.longest, config.newest
+            # A warning that lasts is an alarm: it is for the run length, and alarms at once are rarer.
+            self._by_rate = rddm_level(config.run_length * WARNING, *sizes), rddm_level(config.run_length, *sizes)
+        super().__init__(config)
+
     def _forget(self) -> None:
         self._rate = LowestRate()
         self._kept: deque[float] = deque(maxlen=self.config.newest)
@@ -76,7 +99,10 @@ class Rddm(ConceptDetector[RddmConfig]):
         config = self.config
         self._n += 1
         self._kept.append(error)
-        state = self._rate.add(error, config)
+        if self._by_rate is not None:
+            (n, total), (drift, warning) = self._rate.seen, self._by_rate
+            self._levels = Levels(config.warmup, drift.at(total, n), warning.at(total, n))
+        state = self._rate.add(error, self._levels)
         if state is State.DRIFT:
             return self._alarm(self._describe(state), from_warning=self._warned + 1)
         if state is State.WARNING:
@@ -84,7 +110,7 @@ class Rddm(ConceptDetector[RddmConfig]):
             if self._warned < config.warning_limit:
                 return state
             detail = f"a warning for {self._warned} errors in a row"
-            lasting = self._rate.reading(State.DRIFT, config.warning_level)._replace(detail=detail)
+            lasting = self._rate.reading(State.DRIFT, self._levels.warning)._replace(detail=detail)
             return self._alarm(lasting, from_warning=1)
         self._warned = 0
         if self._n >= config.longest:
@@ -103,7 +129,7 @@ class Rddm(ConceptDetector[RddmConfig]):
     def _go_on_from(self, errors: Iterable[float]) -> None:
         self._rate = LowestRate()
         for error in errors:
-            self._rate.add(error, self.config)
+            self._rate.add(error, self._levels)
 
     def _describe(self, state: State) -> Reading:
-        return self._rate.reading(state, self.config.drift_level)
+        return self._rate.reading(state, self._levels.drift)

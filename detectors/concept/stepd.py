@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import ConceptDetector, DetectorConfig, Direction, Reading, State
+from detectors.base import ConceptDetector, Direction, Reading, State
+from detectors.calibration.errors import ByRate, stepd_height
+from detectors.concept.calibrated import WARNING, CalibratedConfig
 from detectors.concept.evidence import split_reading
 from detectors.concept.points import ALIKE, APART, Points
 
 
-class StepdConfig(DetectorConfig):
+class StepdConfig(CalibratedConfig):
     """Detects a sudden rise of an error rate by comparing the newest errors with the rest.
 
     The paper's alphas are 0.003 and 0.05, and its window is 30; the ones here give far fewer false alarms at a steady
     error rate.
     """
+
+    knobs: ClassVar[tuple[str, ...]] = ("alpha", "warning_alpha")
 
     kind: Literal["stepd"] = "stepd"
     alpha: float = Field(1e-5, gt=0, lt=1, description="p-value, of one comparison, below which it alarms")
@@ -59,6 +63,10 @@ class Stepd(ConceptDetector[StepdConfig]):
     def __init__(self, config: StepdConfig) -> None:
         self._drift_at = _height(config.alpha)
         self._warning_at = _height(config.warning_alpha)
+        self._by_rate: tuple[ByRate, ByRate] | None = None  # of these two
+        if config.run_length is not None:
+            drift = stepd_height(config.run_length, config.window)
+            self._by_rate = drift, stepd_height(config.run_length / WARNING, config.window)
         super().__init__(config)
 
     def _forget(self) -> None:
@@ -78,6 +86,9 @@ class Stepd(ConceptDetector[StepdConfig]):
             self._trail.add((self._n, self._older_total + self._newest_total))
         if self._n <= self.config.warmup:
             return State.WARMUP
+        if self._by_rate is not None:
+            total, (drift, warning) = self._older_total + self._newest_total, self._by_rate
+            self._drift_at, self._warning_at = drift.at(total, self._n), warning.at(total, self._n)
         change, height = self._compare()
         if height <= self._warning_at:
             return State.STABLE

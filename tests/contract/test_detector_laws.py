@@ -29,17 +29,29 @@ class Case(NamedTuple):
 
 
 CASES: dict[str, list[Case]] = {
-    "adwin": [Case({}, 30), Case({"min_window": 1, "clock": 8, "warmup": 50}, 50)],
-    "cusum": [Case({}, 300), Case({"shift": 0.2, "threshold": 10, "warmup": 100}, 100)],
+    "adwin": [Case({}, 30), Case({"min_window": 1, "clock": 8, "warmup": 50}, 50), Case({"run_length": 100_000}, 30)],
+    "cusum": [
+        Case({}, 300),
+        Case({"shift": 0.2, "threshold": 10, "warmup": 100}, 100),
+        Case({"run_length": 100_000}, 300),
+    ],
     "ddm": [Case({}, 100), Case({"warmup": 30}, 30)],
-    "e_detector": [Case({}, 100), Case({"run_length": 1000, "warmup": 30}, 30)],
+    "e_detector": [Case({}, 100), Case({"run_length": 1000, "warmup": 30}, 30), Case({"bound": "calibrated"}, 100)],
     "eddm": [Case({}, 30), Case({"warmup": 60, "drift_level": 0.78}, 60)],
-    "hddm_a": [Case({}, 30), Case({"drift_confidence": 1e-6}, 30)],
-    "hddm_w": [Case({}, 30), Case({"weight": 0.1}, 30)],
-    "kswin": [Case({}, 299), Case({"alpha": 0.001, "every": 5, "window": 200, "seed": 7}, 199)],
-    "page_hinkley": [Case({}, 30), Case({"threshold": 20, "warmup": 200}, 200)],
-    "rddm": [Case({}, 100), Case({"warmup": 200, "longest": 4000, "newest": 2000, "warning_limit": 400}, 200)],
-    "stepd": [Case({}, 120), Case({"window": 30, "alpha": 1e-4, "warmup": 60}, 60)],
+    "hddm_a": [Case({}, 30), Case({"drift_confidence": 1e-6}, 30), Case({"run_length": 100_000}, 30)],
+    "hddm_w": [Case({}, 30), Case({"weight": 0.1}, 30), Case({"run_length": 100_000}, 30)],
+    "kswin": [
+        Case({}, 299),
+        Case({"alpha": 0.001, "every": 5, "window": 200, "seed": 7}, 199),
+        Case({"run_length": 100_000}, 299),
+    ],
+    "page_hinkley": [Case({}, 30), Case({"threshold": 20, "warmup": 200}, 200), Case({"run_length": 100_000}, 30)],
+    "rddm": [
+        Case({}, 100),
+        Case({"warmup": 200, "longest": 4000, "newest": 2000, "warning_limit": 400}, 200),
+        Case({"run_length": 1_000_000}, 100),
+    ],
+    "stepd": [Case({}, 120), Case({"window": 30, "alpha": 1e-4, "warmup": 60}, 60), Case({"run_length": 100_000}, 120)],
 }
 
 

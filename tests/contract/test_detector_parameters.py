@@ -17,23 +17,28 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"clock": 0}, ("clock", "greater than or equal to 1")),
         ({"max_buckets": 1}, ("max_buckets", "greater than or equal to 2")),
         ({"warmup": 10}, ("warmup", "at least 16", "min_window")),
+        ({"delta": 0.1, "run_length": 1e6}, ("delta: got 0.1 along with run_length=1,000,000", "Remove")),
     ],
     "cusum": [
         ({"shift": 0}, ("shift", "greater than 0")),
         ({"threshold": math.inf}, ("threshold", "finite")),
+        ({"threshold": 5, "run_length": 1e6}, ("threshold: got 5 along with run_length=1,000,000", "Remove")),
         ({"warmup": 29}, ("warmup", "greater than or equal to 30")),
     ],
     "ddm": [
         ({"warmup": 29}, ("warmup", "greater than or equal to 30")),
         ({"drift_level": math.inf}, ("drift_level", "finite")),
         ({"warning_level": 3.0}, ("warning_level", "less than drift_level=3")),
+        ({"run_length": 1e6}, ("run_length: got 1,000,000", "cannot keep one", "e_detector")),
     ],
     "e_detector": [
         ({"run_length": 0}, ("run_length", "greater than or equal to 10")),
         ({"run_length": math.nan}, ("run_length", "finite")),
         ({"warmup": 29}, ("warmup", "greater than or equal to 30")),
+        ({"bound": "none"}, ("bound", "'proven' or 'calibrated'")),
     ],
     "eddm": [
+        ({"run_length": 1e6}, ("run_length: got 1,000,000", "cannot keep one", "e_detector")),
         ({"mistake": 0}, ("mistake", "greater than 0")),
         ({"drift_level": 1}, ("drift_level", "less than 1")),
         ({"warning_level": 0.5}, ("warning_level", "more than drift_level=0.8")),
@@ -41,9 +46,11 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
     "hddm_a": [
         ({"drift_confidence": 0}, ("drift_confidence", "greater than 0")),
         ({"warning_confidence": 0.001}, ("warning_confidence", "more than drift_confidence=0.001")),
+        ({"warning_confidence": 0.1, "run_length": 1e6}, ("warning_confidence: got 0.1 along with", "Remove")),
     ],
     "hddm_w": [
         ({"weight": 1}, ("weight", "less than 1")),
+        ({"run_length": 999}, ("run_length", "greater than or equal to 1000")),
         ({"drift_confidence": 0.1}, ("warning_confidence", "more than drift_confidence=0.1")),
     ],
     "kswin": [
@@ -51,22 +58,26 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"seed": -1}, ("seed", "greater than or equal to 0")),
         ({"window": 60}, ("window", "at least 2 x recent = 100")),
         ({"alpha": 1e-6, "recent": 10}, ("alpha", "could never alarm", "Raise")),
+        ({"run_length": 1e9, "recent": 10}, ("run_length: got 1,000,000,000", "could never alarm", "Raise recent")),
     ],
     "page_hinkley": [
         ({"threshold": 0}, ("threshold", "greater than 0")),
         ({"delta": math.nan}, ("delta", "finite")),
         ({"forgetting": 1.1}, ("forgetting", "less than or equal to 1")),
+        ({"forgetting": 0.9, "run_length": 1e6}, ("forgetting: got 0.9 along with", "at least 0.99", "Raise")),
     ],
     "rddm": [
         ({"warning_level": 3.0}, ("warning_level", "less than drift_level=3")),
         ({"newest": 20_001}, ("newest", "at most half of longest=40000")),
         ({"newest": 200, "warmup": 200, "warning_limit": 50}, ("newest", "more than warmup=200")),
         ({"warning_limit": 7001}, ("warning_limit", "at most newest=7000")),
+        ({"run_length": 1e5}, ("run_length: got 100,000", "at least 330,000", "Lower longest")),
     ],
     "stepd": [
         ({"alpha": 0}, ("alpha", "greater than 0")),
         ({"alpha": 1e-3}, ("warning_alpha", "more than alpha=0.001")),
         ({"window": 100}, ("warmup", "at least 2 x window = 200")),
+        ({"alpha": 1e-6, "run_length": 1e6}, ("alpha: got 1e-06 along with run_length=1,000,000", "Remove")),
     ],
     "ks": [
         ({"reference": 99}, ("reference", "greater than or equal to 100")),
