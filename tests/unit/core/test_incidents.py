@@ -327,13 +327,20 @@ def test_errors_that_stay_are_settled_after_so_many_blocks_without_an_alarm() ->
 def test_the_first_block_tells_where_a_drift_that_was_found_early_has_led_to() -> None:
     task = task_in_a_drift(0.2, 0.3, took=32)
 
-    assert task.erring(errors(0.9, FEWEST_ERRORS - 1)) == []
-    assert task.misled(began=32) == [], "which does not begin the block anew"
-    assert task.erring([1.0]) == []
+    assert task.erring(errors(0.9, FEWEST_ERRORS)) == []
     (told,) = task.erring(errors(0.4, FEWEST_ERRORS))
 
     assert told.state == "recovered", "0.4 is back from 0.9, not from 0.3"
     assert told.before == pytest.approx(0.9, abs=0.01)
+
+
+def test_another_alarm_does_not_put_off_the_end_of_the_first_block() -> None:
+    task = task_in_a_drift(0.2, 0.5, took=320)
+    task.erring(errors(0.5, 319))
+
+    assert task.misled(began=320) == []
+    assert task.erring([0.0, *errors(0.2, 319)]) == []
+    assert [a.state for a in task.erring([0.0])] == ["recovered"]
 
 
 def test_another_alarm_puts_off_that_errors_have_settled() -> None:
