@@ -1,8 +1,8 @@
 """Make what the run lengths of concept detectors rest on, and hold what they promise against simulation.
 
     python scripts/calibrate_errors.py table            # writes detectors/calibration/errors.json (three minutes)
-    python scripts/calibrate_errors.py check            # stated against simulated run lengths (half an hour)
-    python scripts/calibrate_errors.py check --small    # the same with runs a tenth as long (three minutes)
+    python scripts/calibrate_errors.py check            # stated against simulated run lengths (twenty minutes)
+    python scripts/calibrate_errors.py check --small    # the same with a tenth of the errors (two minutes)
     python scripts/calibrate_errors.py delays           # delays against the least possible (four minutes)
 
 Detectors are simulated as they are, on independent errors. Each result is kept in build/calibrate_errors.json as soon

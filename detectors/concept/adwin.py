@@ -54,6 +54,7 @@ class Adwin(ConceptDetector[AdwinConfig]):
     keeps no trace of the comparison that failed; here a change makes the window start anew, as every detector of this
     package does, so that the borders between parts are all there is to keep and the strongest split itself is the
     evidence: `statistic` is the difference of the means `before` and `after` it, `threshold` the paper's epsilon_cut.
+    With a run length epsilon_cut is calibrated to it (see `detectors.calibration.errors`), for errors of any scale.
     """
 
     def __init__(self, config: AdwinConfig) -> None:

@@ -88,7 +88,7 @@ class EDetector(ConceptDetector[EDetectorConfig]):
     one and the same (of 0/1 errors: as they are; of others: clipped as below). Errors that come in clusters do not.
     A warning is false at most ten times as often. Runs are 15 times as long as asked for, and more.
 
-    With the bound `calibrated`, runs of independent errors of one distribution are as long as asked for (0.9 to 1.3
+    With the bound `calibrated`, runs of independent errors of one distribution are as long as asked for (0.8 to 1.5
     times, by `scripts/calibrate_errors.py check`), and changes are found sooner. There the E_j are not divided by the
     likelihood of the best rate but by that of the rates before j, averaged over what the errors so far suggest, and an
     error that is not 0 or 1 counts for as many as its spread is smaller than theirs. Early alarms are rarer than late

@@ -27,7 +27,8 @@ class HddmA(ConceptDetector[HddmAConfig]):
     """O(1) time per error in [0, 1], and O(log n) memory; the bound holds for fractions as well as for 0 and 1.
 
     `statistic` is how far the mean of all errors since the last change lies above the mean up to the cut point
-    (`before`), `after` is the mean since the cut point, `p_value` an upper bound.
+    (`before`), `after` is the mean since the cut point, `p_value` an upper bound. A run length is a lower bound: what
+    is held is one false alarm in the first so many errors, at a rate of a half, and fewer at others and later on.
     """
 
     bounded = True
