@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from statistics import mean, median
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from detecting.cells import Cell, Cost, Delay, RunLength
 from detecting.contenders import Contender
 from detecting.plan import CHANGES, STATIONARY
 from detecting.store import Store
-from detecting.streams import Change
+from detecting.streams import LAWS, Change
 
 _FEW = 10
 """Alarms below which a measured run length says little."""
@@ -89,6 +90,23 @@ class Row(NamedTuple):
             return None
         limit = change.limit(length)
         return delayed.mean / limit if limit else None
+
+
+def best(change: Change, run_length: float) -> float | None:
+    """The mean delay, from scratch, of the best detector of a sudden change: a CUSUM that is told both distributions.
+
+    By the diffusion approximation, in which a CUSUM with the threshold h has the run length (exp(h) - h - 1) / D and
+    the delay (exp(-h) + h - 1) / D, with the divergence D (Siegmund, "Sequential Analysis", 1985; that it is the best:
+    Moustakides, "Optimal stopping times for detecting changes in distributions", Annals of Statistics 14, 1986). None
+    for gradual changes and for those that a single event gives away.
+    """
+    divergence = LAWS[change.law].information(change.size)
+    if change.ramp or math.isinf(divergence):
+        return None
+    height = math.log(run_length * divergence + 1.0)
+    for _ in range(50):  # a contraction
+        height = math.log(run_length * divergence + 1.0 + height)
+    return (math.exp(-height) + height - 1.0) / divergence
 
 
 def rows(cells: Iterable[Cell], store: Store) -> list[Row]:

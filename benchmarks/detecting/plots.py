@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detecting.figures import Row
+from detecting.figures import Row, best
 from detecting.streams import Change
 
 _STRIPES = (
@@ -89,7 +89,9 @@ def _calibrated(rows: Sequence[Row]) -> Any:
             kind = {"marker": "o" if measured.alarms else ">", "color": _STRIPES[number % len(_STRIPES)]}
             axes.errorbar([at], [place + height], xerr=ends, markersize=3, linewidth=0.8, label=label, **kind)
             label = "_" + label.lstrip("_")
-    axes.set_yticks(range(len(own)), [f"{row.contender.kind}, {row.contender.stated:,.0f}" for row in own])
+    axes.set_yticks(
+        range(len(own)), [f"{row.contender.kind} ({row.watched}), {row.contender.stated:,.0f}" for row in own]
+    )
     axes.set_ylim(len(own) - 0.5, -0.5)
     axes.set_xscale("log")
     axes.set_xlabel("measured over stated run length (bars: 95%; arrows: no alarm at all; band: 0.8 to 1.5)")
@@ -144,6 +146,8 @@ def _against_limit(rows: Sequence[Row], watched: str, change: Change) -> Any:
         axes.plot([], [], marker=mark, color=_GREY, linewidth=0, label=library)
     lengths = np.geomspace(500, 1e6, 50)
     axes.plot(lengths, [change.limit(length) for length in lengths], color=_LIMIT, label="limit")
+    told = [best(change, length) for length in lengths]
+    axes.plot(lengths, told, color=_LIMIT, linestyle="--", linewidth=0.8, label="best, told both distributions")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(500, 2e6)
@@ -174,6 +178,8 @@ def _by_size(rows: Sequence[Row]) -> Any:
         finer = np.geomspace(0.2, 1.2, 40)
         limits = [Change("normal", size).limit(longest) for size in finer]
         axes.plot(finer, limits, color=_LIMIT, label="limit")
+        told = [best(Change("normal", size), longest) for size in finer]
+        axes.plot(finer, told, color=_LIMIT, linestyle="--", linewidth=0.8, label="best, told both distributions")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
