@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from detectors.seasons import SeasonConfig
 
 LARGEST_ERROR = 1e100
 """Larger errors are refused: their squares and sums would leave the range of a float and spoil what is remembered."""
@@ -60,6 +62,8 @@ class Reading(NamedTuple):
     categories, the difference of rates. `known` and `seen` are what the values of the reference and of the current
     window were like, with the same names in both; there are none of errors, of several features together, and of how
     often something is the case.
+
+    Of errors that are watched: `dependence`, how many of them say as much as one independent error would.
     """
 
     state: State
@@ -75,6 +79,7 @@ class Reading(NamedTuple):
     effect: float | None = None
     changed_n: int | None = None
     apart: int | None = 0
+    dependence: float | None = None
     known: Profile | None = None
     seen: Profile | None = None
 
@@ -130,6 +135,8 @@ class DetectorConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     knobs: ClassVar[tuple[str, ...]] = ("run_length",)
+    seasonal: ClassVar[bool] = True
+    """Whether it watches levels, which can go round."""
 
     kind: str
     name: str | None = Field(
@@ -143,6 +150,15 @@ class DetectorConfig(BaseModel):
     segments: SegmentsConfig | None = Field(
         None, description="watch parts of the stream apart, by the values of a feature; absent: all together"
     )
+    season: SeasonConfig | None = Field(
+        None, description="what goes round by the hour and is no drift: values are adjusted to it first"
+    )
+
+    @model_validator(mode="after")
+    def _season_has_a_level(self) -> Self:
+        if self.season is not None and not self.seasonal:
+            raise ValueError(f"season: {self.kind} watches categories or gaps, which have no level. Remove it")
+        return self
 
     @property
     def called(self) -> str:

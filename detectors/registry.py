@@ -13,15 +13,17 @@ from detectors.concept.cusum import Cusum
 from detectors.concept.ddm import Ddm
 from detectors.concept.e_detector import EDetector
 from detectors.concept.eddm import Eddm
+from detectors.concept.error_blocks import ErrorBlocks
 from detectors.concept.hddm_a import HddmA
 from detectors.concept.hddm_w import HddmW
 from detectors.concept.kswin import Kswin
 from detectors.concept.page_hinkley import PageHinkley
 from detectors.concept.rddm import Rddm
 from detectors.concept.stepd import Stepd
-from detectors.data.blocks import BlockConfig
+from detectors.data.blocks import FeaturesConfig
 from detectors.data.chi_squared import ChiSquared
 from detectors.data.conformal import Conformal
+from detectors.data.feature_blocks import FeatureBlocks
 from detectors.data.jensen_shannon import JensenShannon
 from detectors.data.ks import KolmogorovSmirnov
 from detectors.data.missing_rate import MissingRate
@@ -38,6 +40,7 @@ CONCEPT: dict[str, type[ConceptDetector[Any]]] = {
     "ddm": Ddm,
     "e_detector": EDetector,
     "eddm": Eddm,
+    "error_blocks": ErrorBlocks,
     "hddm_a": HddmA,
     "hddm_w": HddmW,
     "kswin": Kswin,
@@ -49,6 +52,7 @@ CONCEPT: dict[str, type[ConceptDetector[Any]]] = {
 # A detector for features of either type is in both.
 NUMERIC: dict[str, type[DataDetector[Any]]] = {
     "conformal": Conformal,
+    "feature_blocks": FeatureBlocks,
     "jensen_shannon": JensenShannon,
     "ks": KolmogorovSmirnov,
     "missing_rate": MissingRate,
@@ -80,7 +84,7 @@ def _union_of(detectors: Iterable[type[Any]]) -> Any:
 
 if TYPE_CHECKING:
     ConceptConfig: TypeAlias = DetectorConfig
-    DataConfig: TypeAlias = BlockConfig
+    DataConfig: TypeAlias = FeaturesConfig
 else:
     ConceptConfig = _union_of(CONCEPT.values())
     DataConfig = _union_of(DATA.values())

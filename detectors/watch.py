@@ -8,32 +8,85 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from detectors.base import ConceptDetector, DataDetector, Reading, Row, Signal
+from detectors.base import ConceptDetector, DataDetector, Reading, Row, Signal, Value
+from detectors.concept.error_blocks import ErrorBlocks
+from detectors.data.feature_blocks import FeatureBlocks
+from detectors.data.numbers import number
+from detectors.dependence import Dependence
+from detectors.local_time import Periods
 from detectors.registry import ConceptConfig, DataConfig, build_concept, build_data
+from detectors.seasons import Season
 from detectors.segments import SegmentedErrors, SegmentedFeatures
+
+_DEPENDENT = 3.0
+"""So many values that say as much as one are told of with an alarm: single large changes do not come to that."""
 
 
 class ErrorWatch:
-    """A concept detector on the errors of a model."""
+    """A concept detector on the errors of a model.
+
+    Detectors take errors, given their level, to be independent of each other. How far they are is measured, and an
+    alarm of one that cannot be trusted for it says so in its `detail`. Blocks are made for such errors.
+    """
 
     def __init__(self, config: ConceptConfig) -> None:
         self.config = config
         self._detector: ConceptDetector[Any] = build_concept(config)
+        self._season = None if config.season is None else Season(config.season, 1)
+        self._periods = _periods_of(self._detector)
+        self._dependence = None if isinstance(self._detector, ErrorBlocks) else Dependence()
 
     def observe(self, errors: Sequence[float], rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
         """Take a span of errors, with the features of their events and the times (seconds since the epoch) of these.
 
-        Returns what `ConceptDetector.observe` does, and raises what it raises.
+        Returns what `ConceptDetector.observe` does, and raises what it raises. Errors from which a season is learnt are
+        shown to no detector.
         """
-        return self._detector.observe(errors)
+        season, first = self._season, 0
+        if season is not None:
+            first = season.learns(times)
+            for error, time in zip(errors[:first], times[:first], strict=True):
+                season.learn(0, error, time)
+            times = times[first:]
+            errors = [season.adjusted_error(*of) for of in zip(errors[first:], times, strict=True)]
+        return _moved(self._observe(errors, times), first)
+
+    def _observe(self, errors: Sequence[float], times: Sequence[float]) -> list[Signal]:
+        detector = self._detector
+        if self._periods is None or not isinstance(detector, ErrorBlocks):
+            signals = detector.observe(errors)
+            return signals if self._dependence is None else self._with_doubts(signals, self._dependence, errors)
+        signals = []
+        done = 0
+        for begin in self._periods.begins(times):
+            signals += _moved(detector.observe(errors[done:begin]), done)
+            reading = detector.end_block()
+            if reading is not None:
+                signals.append(Signal(begin, reading))
+            done = begin
+        return signals + _moved(detector.observe(errors[done:]), done)
+
+    def _with_doubts(self, signals: list[Signal], dependence: Dependence, errors: Sequence[float]) -> list[Signal]:
+        """Signals on these errors, with what is to be said of how much errors depend on each other."""
+        told, done = list[Signal](), 0
+        for signal in signals:
+            dependence.observe(errors[done : signal.index + 1])
+            done = signal.index + 1
+            told.append(_doubted(signal, dependence.factor))
+        dependence.observe(errors[done:])
+        return told
 
     def readings(self) -> dict[str, Reading]:
         """The newest reading; the name in front of it is empty."""
-        return {"": self._detector.reading}
+        factor = None if self._dependence is None else self._dependence.factor
+        return {"": self._detector.reading._replace(dependence=factor)}
 
     def reset(self) -> None:
         """Forget the errors seen."""
         self._detector.reset()
+        for part in (self._season, self._periods, self._dependence):
+            if part is not None:
+                part.reset()
 
 
 class FeatureWatch:
@@ -42,10 +95,45 @@ class FeatureWatch:
     def __init__(self, config: DataConfig, detector: DataDetector[Any]) -> None:
         self.config = config
         self._detector = detector
+        self._season = None if config.season is None else Season(config.season, len(detector.features))
+        self._periods = _periods_of(detector)
 
     def observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
-        """Take a span of rows, with their times (seconds since the epoch). Returns what `DataDetector.observe` does."""
-        return self._detector.observe(rows)
+        """Take a span of rows, with their times (seconds since the epoch). Returns what `DataDetector.observe` does.
+
+        Rows from which a season is learnt are shown to no detector.
+        """
+        season, first = self._season, 0
+        if season is not None:
+            first = season.learns(times)
+            for row, time in zip(rows[:first], times[:first], strict=True):
+                self._learn(season, row, time)
+            times = times[first:]
+            rows = [self._adjusted(season, *of) for of in zip(rows[first:], times, strict=True)]
+        return _moved(self._observe(rows, times), first)
+
+    def _observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
+        detector = self._detector
+        if self._periods is None or not isinstance(detector, FeatureBlocks):
+            return detector.observe(rows)
+        signals: list[Signal] = []
+        done = 0
+        for begin in self._periods.begins(times):
+            signals += _moved(detector.observe(rows[done:begin]), done)
+            signals += detector.end_block(begin)
+            done = begin
+        return signals + _moved(detector.observe(rows[done:]), done)
+
+    def _learn(self, season: Season, row: Row, time: float) -> None:
+        for stream, name in enumerate(self._detector.features):
+            season.learn(stream, number(row.get(name)), time)
+
+    def _adjusted(self, season: Season, row: Row, time: float) -> dict[str, Value]:
+        """What the detector looks at of a row, less the season. What is no number stays missing."""
+        return {
+            name: season.adjusted(stream, number(row.get(name)), time)
+            for stream, name in enumerate(self._detector.features)
+        }
 
     def preset(self, rows: Sequence[Row], times: Sequence[float]) -> dict[str, int]:
         """Start anew with references out of rows from outside, with their times. Returns what `DataDetector.preset`
@@ -60,6 +148,9 @@ class FeatureWatch:
     def reset(self) -> None:
         """Forget everything seen."""
         self._detector.reset()
+        for part in (self._season, self._periods):
+            if part is not None:
+                part.reset()
 
 
 def watch_errors(config: ConceptConfig) -> ErrorWatch | SegmentedErrors:
@@ -77,3 +168,25 @@ def watch_features(
         return None
     watch = FeatureWatch(config, detector)
     return watch if config.segments is None else SegmentedFeatures(config, watch)
+
+
+def _doubted(signal: Signal, factor: float | None) -> Signal:
+    """A signal that says so if so many errors say only as much as one."""
+    if factor is None or factor < _DEPENDENT:
+        return signal
+    reading = signal.reading
+    doubt = f"errors depend on those before them ({factor:.0f} say as much as 1): for such there is error_blocks"
+    detail = doubt if reading.detail is None else f"{reading.detail}; {doubt}"
+    return signal._replace(reading=reading._replace(detail=detail))
+
+
+def _periods_of(detector: ConceptDetector[Any] | DataDetector[Any]) -> Periods | None:
+    """What says when a block of a detector ends, if blocks are of time."""
+    if isinstance(detector, ErrorBlocks | FeatureBlocks) and isinstance(detector.config.block, str):
+        return Periods(detector.config.block, detector.config.timezone)
+    return None
+
+
+def _moved(signals: list[Signal], by: int) -> list[Signal]:
+    """Signals at positions that are so much further in the span."""
+    return [signal._replace(index=by + signal.index) for signal in signals] if by else signals

@@ -72,6 +72,9 @@ class Telemetry:
         self._statistic = gauge("driftline_detector_statistic", "Newest statistic, in the detector's own unit.", *by)
         self._threshold = gauge("driftline_detector_threshold", "Statistic from which the detector says drift.", *by)
         self._state = gauge("driftline_detector_state", "0 warm-up, 1 stable, 2 warning, 3 drift.", *by)
+        self._dependence = gauge(
+            "driftline_errors_dependence", "Errors that say as much as one independent error would; 1 is best.", *by
+        )
         self._info = gauge("driftline_model_info", "1 for the serving model.", "model", "version", "digest", "recipe")
         self._bytes = gauge("driftline_model_bytes", "Size of the serving model's signed artifact.", "model")
         self._snapshot_time = gauge(
@@ -214,7 +217,7 @@ class Telemetry:
     def set_readings(self, partition: int, readings: Mapping[tuple[str, str], Reading]) -> None:
         """All newest readings of a task, by (detector, feature); the feature of a concept detector is empty."""
         with self._tables.lock:
-            for values in (self._statistic, self._threshold, self._state):
+            for values in (self._statistic, self._threshold, self._state, self._dependence):
                 values.drop("partition", str(partition))
             for (detector, feature), reading in readings.items():
                 labels = (detector, feature, str(partition))
@@ -223,6 +226,8 @@ class Telemetry:
                     self._statistic.set(labels, reading.statistic)
                 if reading.threshold is not None:
                     self._threshold.set(labels, reading.threshold)
+                if reading.dependence is not None:
+                    self._dependence.set(labels, reading.dependence)
 
     def set_open_drifts(self, partition: int, drifts: Mapping[str, int]) -> None:
         """Drifts of a task, by kind, that were told and are not over."""

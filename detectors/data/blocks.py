@@ -14,19 +14,24 @@ from pydantic import Field, model_validator
 from detectors.base import DataDetector, DetectorConfig, Reading, Row, Signal, Value
 
 
-class BlockConfig(DetectorConfig):
+class FeaturesConfig(DetectorConfig):
     """Common to detectors on features."""
 
     features: tuple[str, ...] | None = Field(
         None, min_length=1, description="features to watch; all of its type if absent"
     )
-    every: int = Field(100, ge=1, le=100_000, description="events between two checks")
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
         if self.features is not None and len(set(self.features)) < len(self.features):
             raise ValueError(f"features: got {', '.join(self.features)}; each may be named once. Remove the repetition")
         return self
+
+
+class BlockConfig(FeaturesConfig):
+    """Common to detectors that judge after every so many events."""
+
+    every: int = Field(100, ge=1, le=100_000, description="events between two checks")
 
 
 B = TypeVar("B", bound=BlockConfig)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ _LEAST_EXPECTED = 5.0
 
 class ChiSquaredConfig(WindowedConfig):
     """Detects a change of the shares of categories. The effect is the total variation distance, from 0 to 1."""
+
+    seasonal: ClassVar[bool] = False
 
     kind: Literal["chi_squared"] = "chi_squared"
     max_categories: int = Field(

@@ -25,6 +25,8 @@ _NEVER_NAN = frozenset((str, int, bool, type(None)))
 class MissingRateConfig(RateConfig):
     """Detects that a feature, numeric or categorical, is missing more often than usual, or less often."""
 
+    seasonal: ClassVar[bool] = False
+
     kind: Literal["missing_rate"] = "missing_rate"
     features: tuple[str, ...] | None = Field(
         None, min_length=1, description="features to watch; all, of either type, if absent"

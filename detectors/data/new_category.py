@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from detectors.data.windowed import ALL, Bools, Cells, Slots
 
 class NewCategoryConfig(RateConfig):
     """Detects that a categorical feature takes on values that its reference never had."""
+
+    seasonal: ClassVar[bool] = False
 
     kind: Literal["new_category"] = "new_category"
 

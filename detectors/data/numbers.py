@@ -55,16 +55,16 @@ def _numbers(block: Sequence[Row], features: Sequence[str]) -> Floats:
         return np.frombuffer(b"".join(starmap(struct.Struct(f"{n}d").pack, map(get, block))))
     except (KeyError, struct.error):
         flat = [row.get(name) for row in block for name in features]
-        return np.array([value if type(value) is float else _number(value) for value in flat])
+        return np.array([value if type(value) is float else number(value) for value in flat])
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
     """The value as a float; NaN if it is no number or beyond the range of a float."""
     if value is None:
         return math.nan
-    number = plain(value)
+    known = plain(value)
     try:
-        return math.nan if number is None or isinstance(number, str) else float(number)
+        return math.nan if known is None or isinstance(known, str) else float(known)
     except OverflowError:
         return math.nan
 

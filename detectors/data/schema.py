@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ _GONE = _SIDES * (len(KINDS) - 1)
 
 class SchemaConfig(RateConfig):
     """Detects that values of a feature, of any type, become of another kind, or that it vanishes or appears."""
+
+    seasonal: ClassVar[bool] = False
 
     kind: Literal["schema"] = "schema"
     features: tuple[str, ...] | None = Field(

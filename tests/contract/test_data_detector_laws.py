@@ -43,6 +43,8 @@ class Case(NamedTuple):
     windowed: bool = True
     whole: bool = False  # judges rows, not features
     profile: str | None = "quantiles"
+    known: int = 200  # values of the reference at the first alarm
+    in_blocks: bool = False  # a change may be older than the newest window
 
     @property
     def signalled(self) -> str | None:
@@ -85,9 +87,24 @@ WILD_CATEGORIES: tuple[Value, ...] = ("", "ä" * 1000, 0, True, 1e308, 10**400)
 
 BETS: dict[str, Any] = {"reference": 200, "every": 20, "run_length": 1e6}
 
+BLOCKS: dict[str, Any] = {"block": 10, "warmup": 20, "run_length": 2e5}
+
 CASES: dict[str, Case] = {
     "chi_squared": Case(letter, "a", NO_CATEGORIES, WILD_CATEGORIES, profile="shares"),
     "conformal": Case(number, 1.5, NO_NUMBERS, WILD_NUMBERS, sizes=BETS, warns={}, full=220, windowed=False),
+    "feature_blocks": Case(
+        number,
+        1.5,
+        NO_NUMBERS,
+        WILD_NUMBERS,
+        sizes=BLOCKS,
+        warns={},
+        full=210,
+        windowed=False,
+        profile=None,
+        known=280,
+        in_blocks=True,
+    ),
     "jensen_shannon": Case(number, 1.5, NO_NUMBERS, WILD_NUMBERS),
     "ks": Case(number, 1.5, NO_NUMBERS, WILD_NUMBERS),
     "multivariate": Case(
@@ -182,7 +199,7 @@ def test_an_alarm_carries_its_evidence_and_makes_the_feature_learn_a_new_referen
     assert reading.p_value is None or reading.p_value < 1e-4
     assert reading.before != reading.after
     assert reading.direction in {"up", "down"}
-    assert reading.reference_n == 200
+    assert reading.reference_n == case.known
     assert reading.current_n == 100 if case.windowed else 0 < reading.current_n <= alarm.index - 199
     assert case.whole or detector.readings()["b"].state in {State.STABLE, State.WARNING}
     assert case.reading(detector).state is State.WARMUP
@@ -195,7 +212,7 @@ def test_a_signal_says_when_the_change_began_and_how_large_it_is(make: Make, cas
     signal = next(signal for signal in signals if signal.reading.state is State.DRIFT)
     reading = signal.reading
     assert reading.changed_n is not None
-    assert 1 <= reading.changed_n <= reading.current_n
+    assert 1 <= reading.changed_n <= (signal.index + 1 if case.in_blocks else reading.current_n)
     assert signal.index + 1 - reading.changed_n == pytest.approx(usual, abs=15)
     assert reading.effect is not None
     assert 0.3 < reading.effect <= 1.0
@@ -212,9 +229,12 @@ def test_the_beginning_of_a_change_is_told_in_values_and_gaps_do_not_count(make:
 
 def test_a_window_that_has_changed_as_a_whole_gives_its_length(make: Make, case: Case) -> None:
     signals = make().observe(events(case, (200, False), (100, True)))
-    (reading,) = (signal.reading for signal in signals if signal.feature == case.signalled)
-    assert reading.changed_n is not None
-    assert reading.changed_n == pytest.approx(min(100, reading.current_n), abs=5)
+    (signal,) = (signal for signal in signals if signal.feature == case.signalled)
+    changed_n = signal.reading.changed_n
+    assert changed_n is not None
+    assert changed_n == pytest.approx(
+        signal.index - 199 if case.in_blocks else min(100, signal.reading.current_n), abs=5
+    )
 
 
 def test_profiles_stand_side_by_side_in_signals_alone(make: Make, case: Case, rows: list[Row]) -> None:

@@ -38,6 +38,7 @@ CASES: dict[str, list[Case]] = {
     "ddm": [Case({}, 100), Case({"warmup": 30}, 30)],
     "e_detector": [Case({}, 100), Case({"run_length": 1000, "warmup": 30}, 30), Case({"bound": "calibrated"}, 100)],
     "eddm": [Case({}, 30), Case({"warmup": 60, "drift_level": 0.78}, 60)],
+    "error_blocks": [Case({"block": 20}, 159), Case({"block": 25, "warmup": 8, "run_length": 50_000}, 224)],
     "hddm_a": [Case({}, 30), Case({"drift_confidence": 1e-6}, 30), Case({"run_length": 100_000}, 30)],
     "hddm_w": [Case({}, 30), Case({"weight": 0.1}, 30), Case({"run_length": 100_000}, 30)],
     "kswin": [

@@ -43,6 +43,13 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"drift_level": 1}, ("drift_level", "less than 1")),
         ({"warning_level": 0.5}, ("warning_level", "more than drift_level=0.8")),
     ],
+    "error_blocks": [
+        ({"block": 9}, ("block", "10 to 1000000")),
+        ({"block": "month"}, ("block", "week")),
+        ({"block": 200, "run_length": 1999}, ("run_length", "at least 2,000")),
+        ({"timezone": "Mars"}, ("timezone", "America/New_York")),
+        ({"warmup": 29}, ("warmup", "less than or equal to 28")),
+    ],
     "hddm_a": [
         ({"drift_confidence": 0}, ("drift_confidence", "greater than 0")),
         ({"warning_confidence": 0.001}, ("warning_confidence", "more than drift_confidence=0.001")),
@@ -137,6 +144,12 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
         ({"seed": -1}, ("seed", "greater than or equal to 0")),
         ({"features": ["a", "a"]}, ("features", "once")),
         ({"rolling": {"gap": 100}}, ("rolling", "conformal cannot have it", "Remove it")),
+    ],
+    "feature_blocks": [
+        ({"block": 1_000_001}, ("block", "10 to 1000000")),
+        ({"block": 200, "run_length": 1999}, ("run_length", "at least 2,000")),
+        ({"timezone": "Mars"}, ("timezone", "America/New_York")),
+        ({"warmup": 4}, ("warmup", "greater than or equal to 5")),
     ],
     "chi_squared": [
         ({"max_categories": 1}, ("max_categories", "greater than or equal to 2")),

@@ -74,10 +74,14 @@ def concept(kind: str) -> ConceptDetector[Any]:
 
 def data(kind: str) -> DataDetector[Any]:
     adapter: TypeAdapter[Any] = TypeAdapter(DataConfig)
-    window: dict[str, Any] = {} if kind == "conformal" else {"window": 50}
-    if kind == "multivariate":
-        window["components"] = 8
-    config = adapter.validate_python({"kind": kind, "reference": 100, "every": 20, **window})
+    sizes: dict[str, Any] = {"reference": 100, "every": 20, "window": 50}
+    if kind == "conformal":
+        del sizes["window"]
+    elif kind == "multivariate":
+        sizes["components"] = 8
+    elif kind == "feature_blocks":
+        sizes = {"block": 20}
+    config = adapter.validate_python({"kind": kind, **sizes})
     made = build_data(config, ["a", "b"] if kind in NUMERIC else [], ["c"] if kind in CATEGORICAL else [])
     assert made is not None
     return made
