@@ -22,6 +22,7 @@ Every cell has a fixed seed and is kept in benchmarks/state/ under a digest of w
 of our detectors, the other libraries' versions. All contenders see the same streams.
 """
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -33,3 +34,6 @@ if __name__ == "__main__":
     from detecting.command import main
 
     main(__doc__ or "")
+else:  # another script of this folder means the package
+    del sys.modules[__name__]
+    sys.modules[__name__] = importlib.import_module(__name__)

@@ -137,8 +137,11 @@ class FeatureWatch:
 
     def preset(self, rows: Sequence[Row], times: Sequence[float]) -> dict[str, int]:
         """Start anew with references out of rows from outside, with their times. Returns what `DataDetector.preset`
-        does.
+        does. With a season, of which a sample of rows says too little, everything is learnt from the stream.
         """
+        if self._season is not None:
+            self.reset()
+            return {}
         return self._detector.preset(rows)
 
     def readings(self) -> dict[str, Reading]:

@@ -188,3 +188,12 @@ def test_what_has_no_level_has_no_season(kind: str) -> None:
 def test_wrong_seasons_are_refused(season: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         SeasonConfig.model_validate(season)
+
+
+def test_a_profile_does_not_stand_for_a_season() -> None:
+    rng, times = random.Random(2), days(30)
+    rows: list[Row] = [{"a": 3 * math.sin(2 * math.pi * time / DAY) + rng.gauss(0, 1), "b": None} for time in times]
+    watch, fresh = features_watched(season=DAILY), features_watched(season=DAILY)
+    assert watch.preset(rows, times) == {}
+    assert watch.observe(rows, times) == fresh.observe(rows, times)
+    assert watch.readings() == fresh.readings()
