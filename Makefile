@@ -38,9 +38,10 @@ demo: $(VENV)/.demo $(VENV)/.wheel ## real flights through a real Kafka, in your
 	$(call say,driftline demo $(ARGS))
 	@exec $(BIN)/driftline demo $(ARGS)
 
+# More processes than the two cores that this is to run on: half of the time of a test with a broker is waiting.
 test: lint ## every check: lint, types, import rules, all tests against the installed wheel
 	$(call say,pytest)
-	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev $(VENV)/.wheel ## style, types and import rules
 	$(call say,ruff check)

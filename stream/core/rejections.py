@@ -58,7 +58,7 @@ class _Topic:
         self.name = config.called
         self.share = RejectedShare(config)
         self._topic = topic
-        self._track = Track()
+        self._track = Track(bound=256)  # 8,192 records back: a rise is found in fewer
         self._reasons: deque[str] = deque(maxlen=REASONS_KEPT)
         self._time = 0.0  # of the newest rejected record whose time is believed
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from stream.basis import Basis
 from stream.config.model import Config
 from stream.core.fingerprint import fingerprint
@@ -64,7 +66,10 @@ def outcome(stage: Stage, partitions: int = 1) -> Outcome:
     predictions: list[list[dict[str, Any]]] = [[] for _ in range(partitions)]
     for record in seen:
         predictions[record.json["partition"]].append({**record.json, "latency_ms": 0})
-    alerts = sorted(({**record.json, "id": ""} for record in stage.read("alerts")), key=itemgetter("partition"))
+    alerts = sorted((record.json for record in stage.read("alerts")), key=itemgetter("partition"))
+    drifts = dict.fromkeys(alert["incident"] for alert in alerts)
+    numbers = {incident: number for number, incident in enumerate(drifts)}
+    alerts = [{**alert, "id": "", "incident": numbers[alert["incident"]]} for alert in alerts]
     return Outcome(predictions, alerts, [state_of(stage.config, partition) for partition in range(partitions)])
 
 
@@ -79,8 +84,12 @@ def newest_snapshot(config: Config, partition: int) -> Resumed:
 
 
 def state_of(config: Config, partition: int) -> dict[str, str]:
-    """The fingerprint of each part of a task's newest snapshot."""
+    """The fingerprint of each part of a task's newest snapshot, without the name of the service in alerts it keeps."""
     state = newest_snapshot(config, partition).state
+    drifts, nameless = state.incidents, {"id": "", "incident": None}
+    for incident in filter(None, (*drifts._open, drifts._last)):
+        incident.alert = structs.replace(incident.alert, **nameless)
+    drifts._found = [(structs.replace(alert, **nameless), position) for alert, position in drifts._found]
     return {name: fingerprint(part) for name, part in vars(state).items()} | {"": fingerprint(state)}
 
 
