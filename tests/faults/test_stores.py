@@ -103,7 +103,7 @@ def test_redis_going_away_stops_no_prediction_and_a_snapshot_follows_its_return(
             wait_predicted(stage, 600, worker)
             worker.wait_said("snapshot_not_saved")
             code, report = worker.readyz()
-            up = worker.metric("driftline_redis_up")
+            until(lambda: worker.metric("driftline_redis_up") == 0, 30.0, lambda: worker.log)
         worker.wait_said("snapshots_saved_again")
         until(lambda: worker.readyz()[1]["state"] == "ok", 30.0, lambda: worker.log)
         # One that was being written when Redis went may be the first to arrive.
