@@ -38,7 +38,7 @@ Subject: TypeAlias = tuple[str | None, str | None]
 
 
 class Member:
-    """A subject that has drifted, and how far from the usual it is."""
+    """A subject that has drifted, and how far from the usual it is. Errors are no distance below the usual."""
 
     def __init__(self, evidence: Contributor, usual: Level, drifted: Level) -> None:
         self.evidence = evidence  # at its clearest
@@ -51,7 +51,10 @@ class Member:
     @property
     def distance(self) -> float | None:
         """From the usual to what is now, in distances of the drift; None if they do not compare."""
-        return share(self.usual, self.drifted, self.now)
+        distance = share(self.usual, self.drifted, self.now)
+        usual, now = self.usual.value, self.now.value
+        below = usual is not None and now is not None and now < usual
+        return 0.0 if distance and below and self.evidence.direction == "worse" else distance
 
     @property
     def back(self) -> bool:

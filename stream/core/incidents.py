@@ -266,7 +266,7 @@ def _over(incident: Incident, since: float, state: AlertState, ts: float) -> Ale
         id=id_of(alert.id, state),
         severity="info",
         state=state,
-        direction=alert.direction if state == "settled" else _way_back(alert, before, after),
+        direction=_way(alert, before, after),
         before=before,
         after=after,
         contributors=incident.contributors(),
@@ -276,13 +276,12 @@ def _over(incident: Incident, since: float, state: AlertState, ts: float) -> Ale
     )
 
 
-def _way_back(alert: Alert, before: float | None, after: float | None) -> str | None:
-    if _of_errors(alert):
-        return "better"
+def _way(alert: Alert, before: float | None, after: float | None) -> str | None:
+    """Which way it went from `before` to `after`, in the words of the alert of the drift."""
     if before is None or after is None or before == after:
         return None
     ways = ("narrower", "wider") if alert.direction in ("wider", "narrower") else ("down", "up")
-    return ways[after > before]
+    return (("better", "worse") if _of_errors(alert) else ways)[after > before]
 
 
 def _clearest(first: Contributor, others: Iterable[Contributor]) -> tuple[Contributor, ...]:

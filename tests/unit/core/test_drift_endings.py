@@ -8,7 +8,7 @@ from detectors.base import Reading, State
 from stream.core.endings import CALM, FEWEST_ERRORS, FEWEST_EVENTS, QUIET
 from stream.core.incidents import BLOCK
 from stream.core.levels import Errors
-from tests.unit.core.drifting import WINDOW, Task, drift, errors, place, stable, task_in_a_drift
+from tests.unit.core.drifting import FAR, WINDOW, Task, drift, errors, place, stable, task_in_a_drift
 
 # when it is over: errors
 
@@ -297,3 +297,23 @@ def test_the_same_feature_can_drift_again_after_its_drift_is_over() -> None:
 
     assert (second.state, second.since) == ("open", None)
     assert second.incident != first.incident
+
+
+def test_errors_that_fall_below_the_usual_are_no_further_drift() -> None:
+    task = task_in_a_drift(0.2, 0.3, took=32)
+
+    told = task.erring(errors(0.05, FEWEST_ERRORS)) + task.erring(errors(0.18, 2000))
+
+    assert [(a.state, a.direction) for a in told] == [("recovered", "better")]
+    assert told[0].before == pytest.approx(0.3, abs=0.02)
+    assert told[0].after == pytest.approx(0.18, abs=0.02)
+
+
+def test_a_feature_that_settles_on_the_other_side_of_the_usual_is_told_to_have_gone_there() -> None:
+    task = Task()
+    task.found(1000, drift(1000, levels=(10.0, 20.0)))
+    task.readings = {("ks", "temp"): stable(4.0)}
+
+    told = [one for n in range(1000 + BLOCK, 1000 + FAR, BLOCK) for one in task.found(n)]
+
+    assert [(a.state, a.direction, a.before, a.after) for a in told] == [("settled", "down", 10.0, 4.0)]
