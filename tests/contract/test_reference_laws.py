@@ -164,7 +164,10 @@ def test_the_memory_of_a_rolling_detector_does_not_grow_with_the_stream(kind: st
 # from outside
 
 
-@pytest.fixture(params=[kind for kind, case in CASES.items() if not case.whole])
+TAKING = [kind for kind in CASES if kind != "feature_blocks"]  # which learns from the stream what blocks differ by
+
+
+@pytest.fixture(params=[kind for kind in TAKING if not CASES[kind].whole])
 def any_kind(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
@@ -199,7 +202,7 @@ def test_a_given_reference_is_as_one_that_was_learnt_from_the_same_rows(
 
 
 @pytest.mark.parametrize(
-    "any_kind", [kind for kind, case in CASES.items() if not case.judges_missing and not case.whole], indirect=True
+    "any_kind", [kind for kind in TAKING if not CASES[kind].judges_missing and not CASES[kind].whole], indirect=True
 )
 def test_rows_beyond_the_reference_and_unusable_values_are_left_out(any_kind: str) -> None:
     case = CASES[any_kind]

@@ -53,8 +53,8 @@ def config(request: pytest.FixtureRequest) -> Configured:
     return chosen
 
 
-def test_all_but_the_one_with_a_bound_of_its_own_take_a_run_length_instead_of_alpha() -> None:
-    assert {config.model_validate({}).kind for config in WINDOWED} == set(DATA) - {"conformal"}
+def test_all_but_those_that_have_no_alpha_take_a_run_length_instead_of_it() -> None:
+    assert {config.model_validate({}).kind for config in WINDOWED} == set(DATA) - {"conformal", "feature_blocks"}
 
 
 @pytest.mark.parametrize(

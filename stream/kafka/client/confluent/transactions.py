@@ -20,6 +20,10 @@ _GRACE = 0.1
 """Seconds by which the client may overstay, with a better answer than that time is up."""
 
 
+REPORTS = 0.5
+"""Seconds to wait, after a transaction has failed, for what became of its records."""
+
+
 class ConfluentTransactions:
     """See `stream.kafka.client.base.TransactionalProducer`."""
 
@@ -65,6 +69,8 @@ class ConfluentTransactions:
         except Fenced:
             raise
         except BrokerError:
+            # Sending offsets fails on records that were not taken, of which the reports may not have been served yet.
+            self._producer.flush(min(REPORTS, _left(deadline)))
             if not self._failed:
                 raise
         if self._failed:
