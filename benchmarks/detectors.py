@@ -34,6 +34,6 @@ if __name__ == "__main__":
     from detecting.command import main
 
     main(__doc__ or "")
-else:  # another script of this folder means the package
+elif __name__ == "detectors":  # another script of this folder means the package
     del sys.modules[__name__]
     sys.modules[__name__] = importlib.import_module(__name__)

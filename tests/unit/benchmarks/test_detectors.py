@@ -88,6 +88,12 @@ def test_scripts_find_the_package_that_one_of_them_has_the_name_of(script: str, 
     assert told in done.stdout
 
 
+def test_processes_that_measure_cells_can_load_the_script() -> None:
+    load = "import runpy; runpy.run_path('benchmarks/detectors.py', run_name='__mp_main__')"
+
+    subprocess.run([sys.executable, "-c", load], check=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+
+
 def test_a_cell_has_another_key_if_anything_about_it_differs() -> None:
     cell = RunLength(Contender("river", "ADWIN"), 1, "normal", 1_000, 10)
 
