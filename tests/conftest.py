@@ -6,9 +6,11 @@ import gc
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 # A worker that a test forks imports its way through the path; last in it, so that the installed package is tested.
 sys.path.append(str(Path(__file__).parents[1]))
@@ -19,6 +21,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BREAKING = ("tests/faults/", "tests/integration/clients/")
 """Where tests break connections."""
+
+
+@pytest.fixture(autouse=True)
+def logging_is_as_before() -> Iterator[None]:
+    """A command that a test runs in this process says for all of it which log lines there are."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
