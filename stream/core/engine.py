@@ -9,7 +9,6 @@ between them determine all that it does; how the records are cut into spans, and
 from __future__ import annotations
 
 import math
-from collections import Counter
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -17,57 +16,19 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from detectors.base import Signal, State
-from learners import registry
-from learners.base import Learner, Schema
-from learners.baselines import baselines_for
 from stream.config.model import Config
-from stream.core.adaptation import CHECK_EVERY, Adaptation
+from stream.core.adaptation import CHECK_EVERY
 from stream.core.alerts import AlertMaker
-from stream.core.incidents import BLOCK, Incidents, Place
-from stream.core.monitors import Monitors
+from stream.core.incidents import BLOCK, Place
 from stream.core.outputs import predictions, split, topic_of
-from stream.core.pending import Joined, Pending, Waiting
-from stream.core.problem import judge_for
-from stream.core.rejections import Rejections
+from stream.core.pending import Joined, Waiting
 from stream.core.runs import predict_and_learn
-from stream.core.scores import Scores, Track
+from stream.core.state import TaskState
 from stream.profile import Profile
 from stream.records import Alert, Command, Effect, Event, Label, Promote, Rejected, Span, Swap, Target
 
 MAX_AHEAD = 3600.0
 """Seconds that record time may run ahead of the time passed in. A clock that jumps further is not believed."""
-
-
-class TaskState:
-    """All that a task must not lose: models, detectors, pending predictions, scores, counts and the input positions.
-
-    A new one is made of the configuration, and of the profile that its detectors start with.
-    """
-
-    def __init__(self, config: Config, profile: Profile | None = None) -> None:
-        schema = Schema(tuple(config.events.numeric), tuple(config.events.categorical))
-        model = config.model
-        self.judge = judge_for(
-            model.problem,
-            threshold=model.threshold,
-            absolute=config.detectors.error == "absolute",
-            error_scale=config.detectors.error_scale,
-        )
-        self.champion: Learner[Any] = registry.build(model.learner, model.problem, schema, model.seed)
-        self.version = 0
-        self.baselines = baselines_for(model.problem)
-        self.monitors = Monitors(config, profile)
-        self.rejections = Rejections(config)
-        self.adaptation = Adaptation(config.adaptation, self.judge)
-        self.pending = Pending(config.labels.ttl, config.labels.max_pending)
-        self.scores = Scores(["champion", *(name for name, _ in self.baselines)], config.scores.window)
-        self.incidents = Incidents(config.alerts.cooldown)
-        self.events = Track()
-        self.labels = Track()
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.stream_time = 0.0
-        self.next_offset = 0  # after the newest predicted event
-        self.positions: dict[str, int] = {}
 
 
 class Taken(NamedTuple):

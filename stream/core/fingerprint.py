@@ -23,7 +23,7 @@ from river.proba import Gaussian
 
 from detectors.base import ConceptDetector, DataDetector
 from learners.base import Learner
-from stream.core.engine import TaskState
+from stream.core.state import TaskState
 
 _ALONE = (Learner, ConceptDetector, DataDetector)
 _NAMED = (type, FunctionType, BuiltinFunctionType)

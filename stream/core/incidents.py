@@ -9,7 +9,7 @@ as much as it had moved at first; all that took part is named when the incident 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -137,23 +137,22 @@ class Incidents:
 
     # errors: what is found is told at once
 
-    def erred(self, labelled: Iterable[Waiting], place: Callable[[int], tuple[int, float]]) -> list[Alert]:
+    def erred(self, labelled: Sequence[Waiting], place: Callable[[int], tuple[int, float]]) -> list[Alert]:
         """Take the champion's errors on the next labels, as far as there are any; what is to be told after them.
         `place` gives offset and time of a label by its position among them.
         """
-        alerts: list[Alert] = []
         open_ = self._of(ErrorEnding)
-        for index, (error, features) in enumerate((one.error, one.features) for one in labelled):
-            if error is None:
+        self._errors.take([one.error for one in labelled if one.error is not None])
+        if not open_:
+            return []
+        alerts: list[Alert] = []
+        for index, one in enumerate(labelled):
+            if one.error is None:
                 continue
-            self._errors.add(error)
-            if not open_:
-                continue
-            concerned = [(one, ending) for one, ending in open_ if concerns(one.alert.segment, features)]
-            done = [(incident, ending) for incident, ending in concerned if ending.add(error)]
-            for incident, ending in done:
-                alerts += self._look_at(incident, ending.verdict(), Place(0, *place(index)))
-            open_ = self._of(ErrorEnding) if done else open_
+            for incident, ending in open_:
+                if concerns(incident.alert.segment, one.features) and ending.add(one.error):
+                    alerts += self._look_at(incident, ending.verdict(), Place(0, *place(index)))
+                    open_ = self._of(ErrorEnding)
         return alerts
 
     def misled(self, alert: Alert, at: Place, readings: Readings) -> list[Alert]:

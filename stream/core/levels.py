@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from detectors.segments import OTHER, name_of
@@ -89,13 +89,16 @@ class Errors:
         self._n, self._total, self._squares = _Mark()
         self._marks: deque[_Mark] = deque([_Mark()], maxlen=_MARKS)
 
-    def add(self, error: float) -> None:
-        """Take the next error."""
-        self._n += 1
-        self._total += error
-        self._squares += error * error
-        if self._n % _STEP == 0:
-            self._marks.append(_Mark(self._n, self._total, self._squares))
+    def take(self, errors: Iterable[float]) -> None:
+        """Take the next errors."""
+        n, total, squares = self._n, self._total, self._squares
+        for error in errors:
+            n += 1
+            total += error
+            squares += error * error
+            if n % _STEP == 0:
+                self._marks.append(_Mark(n, total, squares))
+        self._n, self._total, self._squares = n, total, squares
 
     def newest(self, n: int, skipped: int = 0) -> Stretch | None:
         """The `n` errors before the newest `skipped`: from up to 31 errors sooner on, and up to as much sooner; None if

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from stream.core.engine import TaskState
+from stream.core.state import TaskState
 from stream.kafka.client import Outgoing
 from stream.kafka.delivery import Delivery
 from stream.kafka.task import Task

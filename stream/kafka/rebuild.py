@@ -19,8 +19,9 @@ from learners.base import Explanation, Learner
 from stream.basis import Basis
 from stream.config.digest import STATE_SECTIONS
 from stream.config.model import AuditConfig, Config
-from stream.core.engine import Engine, TaskState
+from stream.core.engine import Engine
 from stream.core.journal import Entry, SpanStep
+from stream.core.state import TaskState
 from stream.decode import EventDecoder, LabelDecoder
 from stream.errors import DriftlineError, StoreError
 from stream.kafka.client import LogReader

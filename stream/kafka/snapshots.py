@@ -11,7 +11,7 @@ import structlog
 
 from learners.artifacts import ArtifactError, KeyRing, SigningKey, open_sealed, seal
 from stream.basis import Basis
-from stream.core.engine import TaskState
+from stream.core.state import TaskState
 from stream.faultpoints import passing
 from stream.kafka.task import Task
 from stream.stores.archive import Point

@@ -8,9 +8,10 @@ from typing import Any
 
 from stream.config.model import Config
 from stream.core import journal
-from stream.core.engine import Engine, TaskState
+from stream.core.engine import Engine
 from stream.core.journal import Entry, RefusedStep, SpanStep, Step, SwapStep
 from stream.core.merge import Merger
+from stream.core.state import TaskState
 from stream.decode import EventDecoder, LabelDecoder
 from stream.kafka.client import Outgoing, Position
 from stream.records import Command, Effect, Event, Label, Rejected, Span, Swap

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from stream.config.model import Config
-from stream.core.engine import TaskState
+from stream.core.state import TaskState
 from stream.decode import EventDecoder, LabelDecoder
 from stream.kafka.task import Task
 from stream.records import Alert, Prediction, Promote, PromotionRefused, Rejected

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from stream.config.model import AdaptationConfig
 from stream.core.adaptation import CHECK_EVERY, Adaptation
-from stream.core.engine import TaskState
 from stream.core.pending import Joined, Waiting
 from stream.core.problem import BinaryJudge
+from stream.core.state import TaskState
 from stream.testing import small_config
 
 CHAMPION = TaskState(small_config()).champion

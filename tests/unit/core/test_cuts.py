@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from stream.config.model import Config
-from stream.core.engine import Engine, TaskState
+from stream.core.engine import Engine
 from stream.core.fingerprint import fingerprint
+from stream.core.state import TaskState
 from stream.records import (
     Alert,
     Command,

@@ -102,7 +102,7 @@ def test_where_errors_themselves_show_no_rise_the_detectors_levels_count() -> No
 def test_errors_of_late_are_known_however_many_there_have_been() -> None:
     track = Errors()
     for error in [0.0] * 140_000 + [1.0] * 640:
-        track.add(error)
+        track.take([error])
 
     assert track.newest(640) == (640, 1.0, 0.0)
     assert track.newest(1000, skipped=640) is not None

@@ -7,8 +7,9 @@ import random
 
 from msgspec import structs
 
-from stream.core.engine import Engine, TaskState
+from stream.core.engine import Engine
 from stream.core.fingerprint import fingerprint
+from stream.core.state import TaskState
 from stream.records import (
     Alert,
     Event,

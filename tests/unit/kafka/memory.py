@@ -9,7 +9,7 @@ import msgspec
 
 from stream.basis import Basis
 from stream.config.model import Config
-from stream.core.engine import TaskState
+from stream.core.state import TaskState
 from stream.decode import EventDecoder, LabelDecoder
 from stream.kafka.client import Batches, Bounds, LogReader, Outgoing, Partition
 from stream.kafka.task import Task
