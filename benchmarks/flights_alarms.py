@@ -4,7 +4,8 @@
     python -m benchmarks.flights_alarms -c my-flights.yaml   # with other detectors
 
 The year's 336,776 flights go through the engine itself, without a broker, in two partitions as in the demo, merged on
-time as the service merges them; promotions are carried out at once. So the alerts are those of `make demo`.
+time as the service merges them; promotions are carried out at once. So the alerts are those of `make demo`, but for
+what follows from a promotion: there it serves both partitions, here its own.
 
 An event is a spell of days, at most one day apart, on which the share of late flights was 12 points above the median
 of the four weeks around, or 5% of flights were cancelled. `flights_events.csv` says what each was; the script fails if
@@ -13,7 +14,7 @@ day after: a day is judged when it is over. Alerts of the detectors in `SEASONAL
 
 The second table shows the champion's errors of the same run to other detectors, and counts alarms the same way. The
 third says how much errors depend on each other: how many times larger the variance of block means is than it would be
-for independent errors.
+for independent errors. The last is of a feature that goes round by the week, with and without its season.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
-from detectors.base import State
+from detectors.base import Signal, State
 from detectors.registry import ConceptConfig, DataConfig
 from detectors.watch import watch_errors, watch_features
 from stream.config.load import load
@@ -45,10 +46,12 @@ from stream.core.merge import Merger
 from stream.core.monitors import Monitors
 from stream.core.problem import Judge
 from stream.decode import EventDecoder, LabelDecoder
-from stream.records import Alert, Event, Label, Rejected, Swap
+from stream.readable import alert_line
+from stream.records import Alert, Event, Features, Label, Rejected, Swap
 from stream.simulate.flights import LATE, Flights
 from stream.simulate.flights_data import FlightsData
 from stream.simulate.wire import encode
+from stream.telemetry import HEALTH_KINDS
 from stream.testing import Raw
 
 HERE = Path(__file__).parent
@@ -103,19 +106,33 @@ class Judged(NamedTuple):
 
 
 class Spy(Monitors):
-    """Monitors that remember the champion's errors."""
+    """Monitors that remember the champion's errors, and the times of drifts, told or not, that are of no season."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.seen: list[Judged] = []
+        self.drifts: list[float] = []
+
+    def observe_events(
+        self, judge: Judge, outputs: Sequence[Any], rows: Sequence[Features], times: Sequence[float]
+    ) -> list[tuple[str, str, Signal]]:
+        found = super().observe_events(judge, outputs, rows, times)
+        self._note([(name, signal) for _, name, signal in found], times)
+        return found
 
     def observe_outputs(
         self, judge: Judge, outputs: Sequence[Any], waiting: Sequence[Any], labels: Sequence[Any]
-    ) -> list[tuple[str, Any]]:
+    ) -> list[tuple[str, Signal]]:
         self.seen += [
             Judged(float((p >= 0.5) != y), w.timestamp) for p, y, w in zip(outputs, labels, waiting, strict=True)
         ]
-        return super().observe_outputs(judge, outputs, waiting, labels)
+        found = super().observe_outputs(judge, outputs, waiting, labels)
+        self._note(found, [one.timestamp for one in waiting])
+        return found
+
+    def _note(self, found: Sequence[tuple[str, Signal]], times: Sequence[float]) -> None:
+        drifts = [signal for name, signal in found if name not in SEASONAL and signal.reading.state is State.DRIFT]
+        self.drifts += [times[signal.index] for signal in drifts]
 
 
 Records = tuple[list[Event | Rejected], list[Label | Rejected]]
@@ -133,8 +150,17 @@ def records(config: Config) -> list[Records]:
     return [(events.decode(part["events"]), labels.decode(part["labels"])) for part in raw]
 
 
-def run(config: Config, partition: int, given: Records) -> tuple[list[Alert], list[Judged], float, int]:
-    """The alerts of one partition, its champion's errors, their mean loss and the number of swaps."""
+class Year(NamedTuple):
+    """What came of one partition: alerts, what its monitors saw, the mean loss of its champion, the number of swaps."""
+
+    alerts: list[Alert]
+    spy: Spy
+    loss: float
+    swaps: int
+
+
+def run(config: Config, partition: int, given: Records) -> Year:
+    """The year in one partition."""
     merger = Merger(config.merge.slack, config.merge.wait, two_topics=True)
     merger.ended(events=True, labels=True)
     merger.add_events(given[0], NOW)
@@ -152,7 +178,7 @@ def run(config: Config, partition: int, given: Records) -> tuple[list[Alert], li
                 effects += engine.command(Swap(won.learner, engine.state.version + 1, won.reason), NOW)
             alerts += [effect for effect in effects if isinstance(effect, Alert) and effect.detector is not None]
     report = engine.state.scores.report(engine.state.judge)
-    return alerts, spy.seen, report["champion"]["mean_loss"], swaps
+    return Year(alerts, spy, report["champion"]["mean_loss"], swaps)
 
 
 def spells() -> list[Spell]:
@@ -188,7 +214,9 @@ def behind(time: float, events: Sequence[Spell]) -> Spell | None:
 
 
 def print_alerts(alerts: Sequence[Alert], events: Sequence[Spell], console: Console) -> None:
-    """Every alert that something has drifted beside its event, and how many have none."""
+    """Every alert that something has drifted beside its event, and how many have none; then those of other kinds."""
+    others = [alert for alert in alerts if alert.kind in HEALTH_KINDS]
+    alerts = [alert for alert in alerts if alert.kind not in HEALTH_KINDS]
     over = Counter(alert.state for alert in alerts if alert.state != "open")
     alerts = [alert for alert in alerts if alert.state == "open"]
     table = Table("alert", "partition", "detector", "feature", "from", "to", "event")
@@ -202,6 +230,8 @@ def print_alerts(alerts: Sequence[Alert], events: Sequence[Spell], console: Cons
         at = f"{datetime.fromtimestamp(alert.ts, NEW_YORK):%d %b %H:%M}"
         table.add_row(at, str(alert.partition), alert.detector, alert.feature or "errors", before, after, what)
     console.print(table)
+    for alert in others:
+        console.print(alert_line(alert))
     told = [alert for alert in alerts if alert.detector not in SEASONAL]
     for what in ("with an event", "of a season", "with none"):
         console.print(f"{count[what]} alerts {what}")
@@ -221,6 +251,15 @@ def print_alerts(alerts: Sequence[Alert], events: Sequence[Spell], console: Cons
             if all(behind(alert.ts, events) != e for alert in told)
         )
     )
+
+
+def print_held_back(
+    alerts: Sequence[Alert], drifts: Sequence[float], events: Sequence[Spell], console: Console
+) -> None:
+    """The events that were noticed while an earlier drift of the same thing was not over, and not told again."""
+    told = {behind(alert.ts, events) for alert in alerts if alert.state == "open" and alert.detector not in SEASONAL}
+    held = [event for event in events if event in {behind(time, events) for time in drifts} - told]
+    console.print(f"Noticed and held back, {len(held)} more: " + ", ".join(f"{event.first:%d %b}" for event in held))
 
 
 def print_others(errors: Sequence[Sequence[Judged]], events: Sequence[Spell], console: Console) -> None:
@@ -280,13 +319,12 @@ def main() -> None:
     console = Console(width=200)
     config = load(options.config, {**os.environ, "DRIFTLINE_SIGNING_KEY": "0" * 32})
     events, given = spells(), records(config)
-    alerts, errors = list[Alert](), list[list[Judged]]()
-    for partition, part in enumerate(given):
-        its_alerts, its_errors, loss, swaps = run(config, partition, part)
-        console.print(f"partition {partition}: mean loss of the champion {loss:.4f}, {swaps} swaps")
-        alerts += its_alerts
-        errors.append(its_errors)
+    years = [run(config, partition, part) for partition, part in enumerate(given)]
+    for partition, year in enumerate(years):
+        console.print(f"partition {partition}: mean loss of the champion {year.loss:.4f}, {year.swaps} swaps")
+    alerts, errors = [alert for year in years for alert in year.alerts], [year.spy.seen for year in years]
     print_alerts(alerts, events, console)
+    print_held_back(alerts, [time for year in years for time in year.spy.drifts], events, console)
     print_others(errors, events, console)
     print_dependence(errors, console)
     print_departures(given, console)

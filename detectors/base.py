@@ -63,7 +63,7 @@ class Reading(NamedTuple):
     window were like, with the same names in both; there are none of errors, of several features together, and of how
     often something is the case.
 
-    Of errors that are watched: `dependence`, how many of them say as much as one independent error would.
+    Of errors and numbers that are watched: `dependence`, how many of them say as much as one independent one would.
     """
 
     state: State
@@ -342,10 +342,21 @@ class DataDetector(ABC, Generic[C]):
         self.reset()
         return {}
 
-    @abstractmethod
     def rebase(self, feature: str | None = None) -> None:
-        """Drop the reference of one feature, or of all, and learn it anew from the values that follow."""
+        """Drop the reference of one feature, or of all, and learn it anew from the rows that follow.
 
+        Raises ValueError for a feature that is not watched.
+        """
+        if feature is not None and feature not in self.features:
+            raise ValueError(f"feature {feature!r} is not watched; this detector watches {', '.join(self.features)}")
+        for index, name in enumerate(self.features):
+            if feature in (None, name):
+                self._rebase(index)
+
+    @abstractmethod
+    def _rebase(self, feature: int) -> None:
+        """Drop the reference of a feature."""
+
+    @abstractmethod
     def reset(self) -> None:
         """Forget everything seen, as if newly made."""
-        self.rebase()

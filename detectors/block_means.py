@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import Direction, Reading, State
-from detectors.local_time import Period
+from detectors.base import DetectorConfig, Direction, Reading, State
+from detectors.local_time import Period, Timezone
 
 REFERENCE = 28
 """Newest blocks by which level and spread are judged: of days, four weeks."""
@@ -23,8 +24,10 @@ REFERENCE = 28
 _SHIFTS = (1.0, 2.0, 3.0)
 """Changes that are bet on alike, in standard deviations of block means."""
 
-_PER_THRESHOLD = 2.7
-"""Blocks per false alarm over the threshold, measured by tests/unit/detectors/test_block_means.py."""
+_BLOCKS, _POWER = 7.43, 0.789
+"""Blocks per false rise are the first, times the threshold to the power of the second: fitted by
+scripts/calibrate_blocks.py. For exact scores they would grow as the threshold does; with a spread that is itself found
+from a few blocks, great scores are too frequent."""
 
 _WARNING = 10.0
 """By how much less often than a warning an alarm may be false."""
@@ -45,20 +48,33 @@ _LARGEST_SCORE = 8.0
 _ROUNDING = 1e-9
 
 
-def check_blocks(block: int | Period, run_length: float) -> None:
-    """Raises ValueError where blocks of so many values are no blocks, or too few of them make up the run length."""
-    if isinstance(block, str):
-        return
-    if not 10 <= block <= 1_000_000:
-        raise ValueError(
-            f"block: got {block}; expected 10 to 1000000 values, whose mean says something and comes in time, or one "
-            "of hour, day, week"
-        )
-    if run_length < _FEWEST * block:
-        raise ValueError(
-            f"run_length: got {run_length:,.0f} along with block={block}; expected at least {_FEWEST * block:,}, "
-            f"{_FEWEST} blocks. Raise it or lower block"
-        )
+class BlockMeansConfig(DetectorConfig):
+    """Common to detectors on blocks."""
+
+    run_length: float
+    block: int | Period
+    timezone: Timezone = "UTC"
+    warmup: int = Field(
+        7, ge=5, le=REFERENCE, description="blocks from which the usual level and spread are learnt before judging"
+    )
+
+    @model_validator(mode="after")
+    def _blocks_fit(self) -> Self:
+        """Blocks of so few or so many values are no blocks, and enough of them have to make up the run length."""
+        block, run_length = self.block, self.run_length
+        if isinstance(block, str):
+            return self
+        if not 10 <= block <= 1_000_000:
+            raise ValueError(
+                f"block: got {block}; expected 10 to 1000000 values, whose mean says something and comes in time, or "
+                "one of hour, day, week"
+            )
+        if run_length < _FEWEST * block:
+            raise ValueError(
+                f"run_length: got {run_length:,.0f} along with block={block}; expected at least {_FEWEST * block:,}, "
+                f"{_FEWEST} blocks. Raise it or lower block"
+            )
+        return self
 
 
 class Block(NamedTuple):
@@ -153,8 +169,7 @@ class BlockMeans:
     and is over, what was usual goes on to be; else they make up what is usual.
 
     Guarantee: for independent normal block means `run_length` values pass on average, by calibration, before a rise
-    is found; as many before a fall. The bets' sum less the number of blocks would be a martingale for exact scores, so
-    that the mean is not sensitive to when. Block means are the more normal and independent the longer blocks are.
+    is found; as many before a fall. Block means are the more normal and independent the longer blocks are.
     """
 
     def __init__(self, warmup: int) -> None:
@@ -189,7 +204,7 @@ class BlockMeans:
                 self._settle()
             return None
         level, deviation, score = self._score(block)
-        threshold = max(1.0, run_length / self._size() / _PER_THRESHOLD)
+        threshold = self._threshold(run_length)
         rise, fall = self._rise.take(block, score), self._fall.take(block, score)
         up = rise >= fall
         after_n, after = (self._rise if up else self._fall).since()
@@ -215,9 +230,10 @@ class BlockMeans:
     def _remember(self, blocks: list[Block]) -> None:
         self._usual = [*self._usual, *blocks][-REFERENCE:]
 
-    def _size(self) -> float:
-        """Values that a block has."""
-        return self.known_n / len(self._usual)
+    def _threshold(self, run_length: float) -> float:
+        """The statistic from which a change is certain."""
+        size = self.known_n / len(self._usual)
+        return max(1.0, math.pow(run_length / size / _BLOCKS, 1.0 / _POWER))
 
     def _score(self, block: Block) -> tuple[float, float, float]:
         """Of what is usual the level and the deviation of single values; and the standard score of a block."""

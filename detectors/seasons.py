@@ -63,7 +63,7 @@ class Season:
 
     def learns(self, times: Sequence[float]) -> int:
         """How many of the next values, which have these times, are for learning: each is to be `learn`ed, the others
-        `adjusted`.
+        adjusted (by `shifts`, or `adjusted_error`).
         """
         if self._learnt:
             return 0
@@ -86,24 +86,26 @@ class Season:
         levels[part] += value / counts[part] - levels[part] / counts[part]
         self._overall[stream] += value / self._n[stream] - self._overall[stream] / self._n[stream]
 
-    def adjusted(self, stream: int, value: float, time: float) -> float:
-        """The value less what is usual at its hour, plus what is usual overall."""
-        return value + (self._overall[stream] - self._level(stream, time))
+    def shifts(self, time: float) -> list[float]:
+        """What is to be added to a value of each stream: what is usual overall, less what is usual at its hour."""
+        hour = self._settled_hour(time)
+        return [overall - levels[hour] for overall, levels in zip(self._overall, self._levels, strict=True)]
 
     def adjusted_error(self, error: float, time: float) -> float:
         """An error in [0, 1] brought to the overall level by a factor: on it, or on what it lacks to 1.
 
         It stays in [0, 1], and errors whose mean is the usual one of their hour have the overall mean afterwards.
         """
-        usual, overall = self._level(0, time), self._overall[0]
+        usual, overall = self._levels[0][self._settled_hour(time)], self._overall[0]
         if overall < usual:
             return error * (overall / usual)
         return error if usual >= 1.0 else 1.0 - (1.0 - error) * ((1.0 - overall) / (1.0 - usual))
 
-    def _level(self, stream: int, time: float) -> float:
+    def _settled_hour(self, time: float) -> int:
+        """The hour of a time whose values are no longer learnt from."""
         if not self._learnt:
             self._settle()
-        return self._levels[stream][self._hour(time)]
+        return self._hour(time)
 
     def _hour(self, time: float) -> int:
         of = hour_of_day if self._config.period == "day" else hour_of_week

@@ -92,7 +92,8 @@ class _Segments(Generic[W]):
         """The segment of a row, made if it is new."""
         name = name_of(row.get(self._by))
         if name not in self._segments:
-            if name not in (MISSING, OTHER) and len(self._segments.keys() - {MISSING, OTHER}) >= self._most:
+            own = len(self._segments) - (MISSING in self._segments) - (OTHER in self._segments)
+            if name not in (MISSING, OTHER) and own >= self._most:
                 name = OTHER
             if name not in self._segments:
                 self._segments[name] = copy.deepcopy(self._pristine)

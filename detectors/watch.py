@@ -5,14 +5,15 @@ Detectors themselves see values alone. What needs to know more of a value than t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from detectors.base import ConceptDetector, DataDetector, Reading, Row, Signal, Value
 from detectors.concept.error_blocks import ErrorBlocks
 from detectors.data.feature_blocks import FeatureBlocks
 from detectors.data.numbers import number
-from detectors.dependence import Dependence
+from detectors.dependence import Dependence, FeatureDependence
 from detectors.local_time import Periods
 from detectors.registry import ConceptConfig, DataConfig, build_concept, build_data
 from detectors.seasons import Season
@@ -20,6 +21,12 @@ from detectors.segments import SegmentedErrors, SegmentedFeatures
 
 _DEPENDENT = 3.0
 """So many values that say as much as one are told of with an alarm: single large changes do not come to that."""
+
+_ERRORS: Final = "errors depend on those before them ({:.0f} say as much as 1): for such there is error_blocks"
+_VALUES: Final = "values depend on those before them ({:.0f} say as much as 1): for such there is feature_blocks"
+"""What is told."""
+
+T = TypeVar("T")
 
 
 class ErrorWatch:
@@ -54,8 +61,10 @@ class ErrorWatch:
     def _observe(self, errors: Sequence[float], times: Sequence[float]) -> list[Signal]:
         detector = self._detector
         if self._periods is None or not isinstance(detector, ErrorBlocks):
-            signals = detector.observe(errors)
-            return signals if self._dependence is None else self._with_doubts(signals, self._dependence, errors)
+            signals, dependence = detector.observe(errors), self._dependence
+            if dependence is None:
+                return signals
+            return _with_doubts(signals, errors, dependence.observe, lambda _: dependence.factor, _ERRORS)
         signals = []
         done = 0
         for begin in self._periods.begins(times):
@@ -65,16 +74,6 @@ class ErrorWatch:
                 signals.append(Signal(begin, reading))
             done = begin
         return signals + _moved(detector.observe(errors[done:]), done)
-
-    def _with_doubts(self, signals: list[Signal], dependence: Dependence, errors: Sequence[float]) -> list[Signal]:
-        """Signals on these errors, with what is to be said of how much errors depend on each other."""
-        told, done = list[Signal](), 0
-        for signal in signals:
-            dependence.observe(errors[done : signal.index + 1])
-            done = signal.index + 1
-            told.append(_doubted(signal, dependence.factor))
-        dependence.observe(errors[done:])
-        return told
 
     def readings(self) -> dict[str, Reading]:
         """The newest reading; the name in front of it is empty."""
@@ -90,11 +89,16 @@ class ErrorWatch:
 
 
 class FeatureWatch:
-    """A data detector on the features of events."""
+    """A data detector on the features of events.
+
+    How far numbers depend on those before them is measured and told of as with errors, by feature.
+    """
 
     def __init__(self, config: DataConfig, detector: DataDetector[Any]) -> None:
         self.config = config
         self._detector = detector
+        measured = config.seasonal and not isinstance(detector, FeatureBlocks)
+        self._dependence = FeatureDependence(detector.features) if measured else None
         self._season = None if config.season is None else Season(config.season, len(detector.features))
         self._periods = _periods_of(detector)
 
@@ -115,8 +119,11 @@ class FeatureWatch:
     def _observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
         detector = self._detector
         if self._periods is None or not isinstance(detector, FeatureBlocks):
-            return detector.observe(rows)
-        signals: list[Signal] = []
+            signals, dependence = detector.observe(rows), self._dependence
+            if dependence is None:
+                return signals
+            return _with_doubts(signals, rows, dependence.observe, partial(_factor_of, dependence), _VALUES)
+        signals = []
         done = 0
         for begin in self._periods.begins(times):
             signals += _moved(detector.observe(rows[done:begin]), done)
@@ -130,10 +137,8 @@ class FeatureWatch:
 
     def _adjusted(self, season: Season, row: Row, time: float) -> dict[str, Value]:
         """What the detector looks at of a row, less the season. What is no number stays missing."""
-        return {
-            name: season.adjusted(stream, number(row.get(name)), time)
-            for stream, name in enumerate(self._detector.features)
-        }
+        shifts = zip(self._detector.features, season.shifts(time), strict=True)
+        return {name: number(row.get(name)) + shift for name, shift in shifts}
 
     def preset(self, rows: Sequence[Row], times: Sequence[float]) -> dict[str, int]:
         """Start anew with references out of rows from outside, with their times. Returns what `DataDetector.preset`
@@ -145,13 +150,16 @@ class FeatureWatch:
         return self._detector.preset(rows)
 
     def readings(self) -> dict[str, Reading]:
-        """The newest reading by feature."""
-        return self._detector.readings()
+        """The newest reading by feature; one of all features together does not tell how far they depend."""
+        readings = self._detector.readings()
+        factors = {} if self._dependence is None else self._dependence.factors()
+        known = [name for name in factors if name in readings]
+        return readings | {name: readings[name]._replace(dependence=factors[name]) for name in known}
 
     def reset(self) -> None:
         """Forget everything seen."""
         self._detector.reset()
-        for part in (self._season, self._periods):
+        for part in (self._season, self._periods, self._dependence):
             if part is not None:
                 part.reset()
 
@@ -173,14 +181,42 @@ def watch_features(
     return watch if config.segments is None else SegmentedFeatures(config, watch)
 
 
-def _doubted(signal: Signal, factor: float | None) -> Signal:
-    """A signal that says so if so many errors say only as much as one."""
+def _with_doubts(
+    signals: list[Signal],
+    values: Sequence[T],
+    observe: Callable[[Sequence[T]], None],
+    factor_of: Callable[[str | None], float | None],
+    doubt: str,
+) -> list[Signal]:
+    """Signals on these values, with what is to be said of how much values depend on each other, which `observe`
+    measures on the way and `factor_of` tells of a feature.
+    """
+    if not signals:  # as nearly always
+        observe(values)
+        return signals
+    told, done = list[Signal](), 0
+    for signal in signals:
+        observe(values[done : signal.index + 1])
+        done = signal.index + 1
+        told.append(_doubted(signal, factor_of(signal.feature), doubt))
+    observe(values[done:])
+    return told
+
+
+def _factor_of(dependence: FeatureDependence, feature: str | None) -> float | None:
+    """That of a feature; of all together, the largest."""
+    return dependence.largest if feature is None else dependence.factors().get(feature)
+
+
+def _doubted(signal: Signal, factor: float | None, doubt: str) -> Signal:
+    """A signal that says so if so many values say only as much as one."""
     if factor is None or factor < _DEPENDENT:
         return signal
     reading = signal.reading
-    doubt = f"errors depend on those before them ({factor:.0f} say as much as 1): for such there is error_blocks"
-    detail = doubt if reading.detail is None else f"{reading.detail}; {doubt}"
-    return signal._replace(reading=reading._replace(detail=detail))
+    said = doubt.format(factor)
+    return signal._replace(
+        reading=reading._replace(detail=said if reading.detail is None else f"{reading.detail}; {said}")
+    )
 
 
 def _periods_of(detector: ConceptDetector[Any] | DataDetector[Any]) -> Periods | None:

@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import typer
-from kept import Kept
+from kept import Anew, Kept
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import track
@@ -264,7 +264,7 @@ def delays(kept: Kept, small: bool) -> Table:
 def main(
     part: Annotated[Literal["table", "check", "delays"], typer.Argument(help="what to make, or to check")],
     small: Annotated[bool, typer.Option(help="simulate a tenth, or a fifth")] = False,
-    anew: Annotated[bool, typer.Option(help="forget the results of earlier runs")] = False,
+    anew: Anew = False,
 ) -> None:
     """Make what the run lengths of concept detectors rest on, or check it."""
     kept = Kept(KEPT, anew)

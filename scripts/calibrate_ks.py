@@ -26,7 +26,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import typer
-from kept import Kept
+from kept import Anew, Kept
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -308,7 +308,7 @@ def check(kept: Kept, small: bool) -> Table:
 def main(
     part: Annotated[Literal["table", "check", "tails"], typer.Argument(help="what to make, or to check")],
     small: Annotated[bool, typer.Option(help="simulate a tenth of the features")] = False,
-    anew: Annotated[bool, typer.Option(help="forget the results of earlier runs")] = False,
+    anew: Anew = False,
 ) -> None:
     """Make the table of the KS detector's run lengths, or check it."""
     kept = Kept(KEPT, anew)

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import typer
-from kept import Kept
+from kept import Anew, Kept
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import track
@@ -216,7 +216,7 @@ def delays(kept: Kept) -> Table:
 def main(
     part: Annotated[Literal["check", "delays"], typer.Argument(help="what to simulate")],
     small: Annotated[bool, typer.Option(help="simulate a tenth of the values")] = False,
-    anew: Annotated[bool, typer.Option(help="forget the results of earlier runs")] = False,
+    anew: Anew = False,
 ) -> None:
     """Check the run lengths of the data detectors, or tell their delays."""
     kept = Kept(KEPT, anew)

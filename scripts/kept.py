@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+Anew: TypeAlias = Annotated[bool, typer.Option(help="forget the results of earlier runs")]
+"""The option of the scripts that keep results."""
 
 
 class Kept:

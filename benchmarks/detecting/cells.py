@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib import import_module
-from importlib.metadata import version as installed
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from detecting.contenders import Contender, watch
-from detecting.others import WATCHER, version
+from detecting.keys import code
+from detecting.others import version
 from detecting.streams import LAWS, Change, blocks
 from detecting.watching import Refused, Watcher
-from detectors.registry import CONCEPT, DATA
 
 Result: TypeAlias = dict[str, Any]
 
@@ -52,10 +47,17 @@ class Cell(ABC):
         """Values it may take to measure, to begin with the cheap ones."""
 
     @property
+    def libraries(self) -> set[str]:
+        """The other libraries that take part in it."""
+        return {self.contender.library} - {"driftline", "baseline"}
+
+    @property
     def key(self) -> str:
         """A digest of all that the result depends on: the cell, our code, the other libraries."""
-        told = json.dumps([type(self).__name__, asdict(self), SEED, _code(self.contender.library, self.contender.kind)])
-        return hashlib.sha256(told.encode()).hexdigest()[:24]
+        versions = [version(library) for library in sorted(self.libraries)]
+        contender = self.contender
+        told = [type(self).__name__, asdict(self), SEED, code(contender.library, contender.kind), versions]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]
 
     def measure(self) -> Result:
         """Measure it; `refused` says why that cannot be."""
@@ -156,6 +158,10 @@ class Cost(Cell):
         return LAWS[self.law].watched
 
     @property
+    def libraries(self) -> set[str]:
+        return super().libraries | {"river"}
+
+    @property
     def work(self) -> float:
         return float(_TIMED * self.features)
 
@@ -178,31 +184,3 @@ def _timed(watcher: Watcher, law: str, features: int) -> Iterator[float]:
         for _ in range(_TIMED // _WARMED):
             watcher.feed(next(stream))
         yield watcher.seconds - before
-
-
-@cache
-def _code(library: str, kind: str) -> str:
-    """What results depend on beside the cell: our code that measures, the library's version or, of ours, its code."""
-    own = "ours.py" if library == "driftline" else "others.py"
-    files = {Path(__file__).with_name(name) for name in ("cells.py", "streams.py", "watching.py", own)}
-    versions = [installed("river")]  # which all costs are compared with
-    if library == "driftline":
-        files |= _sources({**CONCEPT, **DATA}[kind.split(maxsplit=1)[0]].__module__)
-    elif library in {"frouros", "capymoa"}:
-        files.add(WATCHER)
-        versions.append(version(library))
-    elif library == "scipy":
-        versions.append(installed(library))
-    digest = hashlib.sha256(" ".join(versions).encode())
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-@cache
-def _sources(module: str) -> frozenset[Path]:
-    """The files of a module of ours, of its table if it has one, and of all modules of ours that it imports."""
-    path = Path(str(import_module(module).__file__))
-    own = {file for file in (path, path.with_suffix(".json")) if file.exists()}
-    imported = re.findall(r"^from (detectors[\w.]*) import", path.read_text(), re.MULTILINE)
-    return frozenset(own.union(*map(_sources, imported)))

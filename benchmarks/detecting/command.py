@@ -7,19 +7,19 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version as installed
 from pathlib import Path
 
 from rich.console import Console
 
+from bench.sheets import Sheet, write
+from bench.store import Store
 from detecting.cells import Cell
 from detecting.figures import rows
-from detecting.others import ROOT, environment, version
+from detecting.others import ELSEWHERE, ROOT, environment, version
 from detecting.plan import FULL, QUICK, SIZES, cells
 from detecting.plots import draw
 from detecting.running import run
-from detecting.store import Store
-from detecting.tables import Sheet, limits, sheets, write
+from detecting.tables import limits, sheets
 
 STATE = ROOT / "benchmarks" / "state" / "detectors.jsonl"
 PAGE = ROOT / "docs" / "detectors.md"
@@ -33,7 +33,7 @@ def main(description: str, arguments: Sequence[str] | None = None) -> None:
     size = SIZES[options.size]
     chosen = [cell for cell in cells(size) if re.search(options.only, _told(cell))]
     store = Store(options.state, fresh=options.fresh)
-    for library in ("frouros", "capymoa"):
+    for library in ELSEWHERE:
         if not environment(library):
             console.print(f"{library} is left out: there is no .venv-{library} (see benchmarks/README.md).")
     if not options.report:
@@ -63,9 +63,9 @@ def _told(cell: Cell) -> str:
 
 def _made_with(size: str, cells: int, measured: int) -> Sheet:
     """What the tables were made with."""
-    libraries = [library for library in ("frouros", "capymoa") if environment(library)]
+    libraries = [library for library in ELSEWHERE if environment(library)]
     others = ", ".join(f"{name} {version(name)}" for name in libraries) or "none"
-    here = ", ".join(f"{name} {installed(name)}" for name in ("numpy", "scipy", "river"))
+    here = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "river"))
     python = ".".join(map(str, sys.version_info[:3]))
     body = [(size, f"{measured:,} of {cells:,}", f"Python {python}, {here}", others)]
     return Sheet("made-with", "made with", ("size", "cells measured", "with", "in environments of their own"), body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from detecting.others import Baseline, Elsewhere, River, SlidingKs, environment
+from detecting.others import ELSEWHERE, Baseline, Elsewhere, River, SlidingKs, environment
 from detecting.ours import OurErrors, OurFeatures
 from detecting.watching import Watcher
 from detectors.registry import CATEGORICAL, CONCEPT, NUMERIC
@@ -18,8 +18,8 @@ CAPYMOA_ERRORS = (
     *("ADWIN", "CUSUM", "DDM", "EDDM", "EWMAChart", "HDDMAverage", "HDDMWeighted", "PageHinkley", "RDDM", "SEED"),
     *("STEPD", "GeometricMovingAverage"),
 )
-VARIANTS = {"numbers": ("ks window=200 every=10",)}
-"""Of ours: what a smaller window and more checks are worth."""
+VARIANTS = {"numbers": ("ks window=200 every=10", "ks window=80 every=1")}
+"""Of ours: what smaller windows and more checks are worth."""
 ONLY_MISTAKES = {"DDM", "EDDM", "ECDDWT", "EWMAChart", "HDDMA", "HDDMW", "HDDMAverage", "HDDMWeighted", "RDDM", "STEPD"}
 """Rivals' detectors for errors that are 0 or 1."""
 
@@ -85,4 +85,4 @@ def _rivals(watched: str) -> list[Contender]:
         rivals += [Contender("frouros", kind) for kind in FROUROS_ERRORS]
         rivals += [Contender("capymoa", kind) for kind in CAPYMOA_ERRORS]
         rivals = [rival for rival in rivals if watched == "errors" or rival.kind not in ONLY_MISTAKES]
-    return [rival for rival in rivals if rival.library in {"river", "scipy"} or environment(rival.library)]
+    return [rival for rival in rivals if rival.library not in ELSEWHERE or environment(rival.library)]

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from scipy import special
 
+from bench.store import Store
 from detecting.cells import Cell, Cost, Delay, RunLength
 from detecting.contenders import Contender
 from detecting.plan import CHANGES, STATIONARY
-from detecting.store import Store
 from detecting.streams import LAWS, Change
 
 _FEW = 10

@@ -7,12 +7,21 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from detecting.streams import Values
-from detecting.watching import Refused, Watcher
-from detectors.base import Row, Share, State
+from detecting.watching import Here, Refused
+from detectors.base import ConceptDetector, DataDetector, Row, Share, State
 from detectors.registry import DATA, NUMERIC, ConceptConfig, DataConfig, build_concept, build_data
 
 
-class OurErrors(Watcher):
+class Ours(Here):
+    """One of our detectors; every signal of a drift is an alarm."""
+
+    _detector: ConceptDetector[Any] | DataDetector[Any]
+
+    def _observe(self, ready: Any) -> list[int]:
+        return [index for index, reading, *_ in self._detector.observe(ready) if reading.state is State.DRIFT]
+
+
+class OurErrors(Ours):
     """One of our detectors on errors."""
 
     def __init__(self, kind: str, stated: float | None) -> None:
@@ -29,11 +38,8 @@ class OurErrors(Watcher):
         errors: list[float] = values[:, 0].tolist()
         return errors
 
-    def _observe(self, ready: list[float]) -> list[int]:
-        return [index for index, reading, *_ in self._detector.observe(ready) if reading.state is State.DRIFT]
 
-
-class OurFeatures(Watcher):
+class OurFeatures(Ours):
     """One of our detectors on features."""
 
     def __init__(self, kind: str, stated: float | None, features: int) -> None:
@@ -53,9 +59,6 @@ class OurFeatures(Watcher):
 
     def _ready(self, values: Values) -> list[Row]:
         return [dict(zip(self._names, row, strict=True)) for row in values.tolist()]
-
-    def _observe(self, ready: list[Row]) -> list[int]:
-        return [index for index, reading, *_ in self._detector.observe(ready) if reading.state is State.DRIFT]
 
 
 def _written(kind: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ class Size(NamedTuple):
     slow: int  # those that take half a millisecond per value get one in so many events and runs
 
 
-FULL = Size("full", (1e4, 1e5), (1e6,), 3_000_000, 100, 400, 300, 5_000, 20_000, (1, 20, 100), 5)
+FULL = Size("full", (1e4, 1e5), (1e6,), 3_000_000, 100, 400, 100, 5_000, 20_000, (1, 20, 100), 5)
 MEDIUM = Size("medium", (1e4, 1e5), (1e6,), 1_000_000, 30, 100, 100, 3_000, 10_000, (1, 20), 10)
 QUICK = Size("quick", (1e4,), (1e5, 1e6), 300_000, 30, 50, 40, 3_000, 10_000, (1, 20), 8)
 TINY = Size("tiny", (1e3,), (1e4,), 2_000, 2, 5, 2, 500, 500, (1,), 1)

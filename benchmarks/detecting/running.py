@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator, Sequence
-from multiprocessing import get_context
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bench.processes import spread
+from bench.store import Store
 from detecting.cells import Cell, Result
-from detecting.store import Store
 
 
 def run(cells: Sequence[Cell], store: Store, jobs: int, console: Console) -> None:
@@ -20,18 +18,9 @@ def run(cells: Sequence[Cell], store: Store, jobs: int, console: Console) -> Non
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=len(cells), completed=len(cells) - len(left))
-        for cell, result in _measured(left, jobs):
+        for cell, result in spread(_measure, left, jobs):
             store.add(cell.key, result)
             progress.update(task, advance=1, description=f"{cell.contender.name} on {cell.watched}")
-
-
-def _measured(cells: Sequence[Cell], jobs: int) -> Iterator[tuple[Cell, Result]]:
-    if jobs == 1:
-        yield from map(_measure, cells)
-        return
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the processes that follow: each is one of several
-    with get_context("spawn").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        yield from pool.imap_unordered(_measure, cells)
 
 
 def _measure(cell: Cell) -> tuple[Cell, Result]:

@@ -1,43 +1,15 @@
-"""The table, for a terminal and for a page."""
+"""The tables of what was found."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
+from bench.sheets import Sheet
 from detecting.figures import Delayed, Measured, Row, best
 from detecting.plan import CHANGES, STATIONARY
 from detecting.streams import Change
 
 _NONE = ""
-
-
-class Sheet(NamedTuple):
-    """A table of texts; the first two columns are words, the rest figures."""
-
-    name: str
-    title: str
-    head: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-    def show(self, console: Console) -> None:
-        """Print it."""
-        table = Table(title=self.title)
-        for number, head in enumerate(self.head):
-            table.add_column(head, justify="left" if number == 0 else "right")
-        for row in self.rows:
-            table.add_row(*row)
-        console.print(table)
-
-    def markdown(self) -> str:
-        """As lines of a page."""
-        rule = ["---", *["---:"] * (len(self.head) - 1)]
-        lines = [[cell.replace("|", "\\|") for cell in row] for row in (self.head, rule, *self.rows)]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def sheets(rows: Sequence[Row]) -> list[Sheet]:
@@ -66,20 +38,9 @@ def _least(change: Change, run_length: float) -> str:
     return " / ".join(_count(number) for number in (change.limit(run_length), told) if number is not None)
 
 
-def write(sheets: Sequence[Sheet], page: Path) -> None:
-    """Put the tables into a page, each between its marks. Raises ValueError where a mark is missing."""
-    text = page.read_text()
-    for sheet in sheets:
-        begin, end = f"<!-- {sheet.name}:begin -->\n", f"<!-- {sheet.name}:end -->"
-        if begin not in text or end not in text:
-            raise ValueError(f"{page}: {begin.strip()} and {end} were expected, with the table between them. Add both")
-        before, rest = text.split(begin)
-        text = before + begin + sheet.markdown() + "\n" + end + rest.split(end)[1]
-    page.write_text(text)
-
-
 def _run_lengths(name: str, watched: str, rows: Sequence[Row]) -> Sheet:
-    keys = sorted({key for row in rows for key in row.run_lengths}, key=lambda key: _place(key, watched))
+    found = dict.fromkeys(key for row in rows for key in row.run_lengths)
+    keys = sorted(found, key=lambda key: _place(key, watched))
     head = ("detector", "stated", *(_on(law, features) for law, features in keys), "cost", "us")
     body = []
     for row in rows:
@@ -92,7 +53,7 @@ def _run_lengths(name: str, watched: str, rows: Sequence[Row]) -> Sheet:
 
 
 def _delays(name: str, watched: str, rows: Sequence[Row]) -> Sheet:
-    found = {key for row in rows for key in row.delays}
+    found = dict.fromkeys(key for row in rows for key in row.delays)
     keys = sorted(found, key=lambda key: (key[1] if key[0].law == "normal" else 0, _order(key[0], watched)))
     head = ("detector", "stated", *(_on(change.name, features) for change, features in keys))
     body = [

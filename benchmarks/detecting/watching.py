@@ -18,17 +18,24 @@ class Watcher(ABC):
 
     seconds = 0.0
 
+    @abstractmethod
     def feed(self, values: Values) -> list[int]:
         """Take a block of events; return at which of them it alarmed, once for each alarm."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Begin anew, as if nothing had been seen."""
+
+
+class Here(Watcher):
+    """One that works in this process."""
+
+    def feed(self, values: Values) -> list[int]:
         ready = self._ready(values)
         started = time.perf_counter()
         alarms = self._observe(ready)
         self.seconds += time.perf_counter() - started
         return alarms
-
-    @abstractmethod
-    def restart(self) -> None:
-        """Begin anew, as if nothing had been seen."""
 
     def _ready(self, values: Values) -> Any:
         return values

@@ -27,11 +27,10 @@ based on the maximum", Annals of Probability 5 (1977).
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from detectors.calibration.errors import fitted
+from detectors.calibration.tables import place
 from detectors.concept.usual import Usual
 
 _OVERSHOOT = 0.6
@@ -39,6 +38,9 @@ _OVERSHOOT = 0.6
 
 _LEAST = 0.05
 """The least allowance, in standard deviations: what is smaller takes a mean of more errors than there are."""
+
+_FAR = 700.0
+"""Exponents beyond which the exponential nears the end of the range of a float, and 1 beside it is nothing."""
 
 
 class Climb(NamedTuple):
@@ -73,7 +75,10 @@ def exponent(allowance: float, variance: float, skew: float) -> float:
     allowance = min(allowance, 0.9 * up)
 
     def excess(theta: float) -> float:
-        return math.log1p(share * math.expm1(theta * (up + down))) - theta * (down + allowance)
+        apart = theta * (up + down)
+        if apart > _FAR:
+            return math.log(share + math.exp(-apart)) + apart - theta * (down + allowance)
+        return math.log1p(share * math.expm1(apart)) - theta * (down + allowance)
 
     low = high = allowance / variance
     while excess(high) <= 0.0:
@@ -115,14 +120,8 @@ def forgotten_climb(run_length: float, allowance: float, forgetting: float, usua
 def _climb(drift: float, log_length: float) -> float:
     """How high a sum climbs in a run, in units of what scatters in one memory; lengths are in memories."""
     drifts, lengths, climbs = (fitted("page_hinkley")[name] for name in ("drifts", "log_lengths", "climbs"))
-    row, upper = _place(drifts, drift)
-    column, right = _place(lengths, log_length)
+    row, upper = place(drifts, drift)
+    column, right = place(lengths, log_length)
     between = [climb[column] * (1.0 - right) + climb[column + 1] * right for climb in climbs[row : row + 2]]
     found: float = between[0] * (1.0 - upper) + between[1] * upper
     return found
-
-
-def _place(points: Sequence[float], value: float) -> tuple[int, float]:
-    """The interval of `points` that holds `value`, or is nearest, and how far across it that is, from 0 to 1."""
-    index = min(max(bisect_right(points, value) - 1, 0), len(points) - 2)
-    return index, min(max((value - points[index]) / (points[index + 1] - points[index]), 0.0), 1.0)

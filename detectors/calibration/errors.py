@@ -38,11 +38,12 @@ import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy import special
+
+from detectors.calibration.renewal import Floats
 
 TABLE = Path(__file__).with_name("errors.json")
 """Written by `scripts/calibrate_errors.py`. A data file, as it is made by a script, not by hand."""
@@ -50,11 +51,22 @@ TABLE = Path(__file__).with_name("errors.json")
 _POINTS = 32
 _RATES = np.sin((np.arange(_POINTS) + 0.5) * (math.pi / 2.0 / _POINTS)) ** 2
 """Error rates, evenly spread on the scale where all are equally hard to tell apart."""
+_PER_RADIAN = _POINTS * 2.0 / math.pi
 
 _UNSEEN = 4.0
 """Mistakes added to those seen, as a rate that is taken to be lower than it is makes false alarms."""
 
-Floats = npt.NDArray[np.float64]
+
+Place: TypeAlias = tuple[int, float]
+"""Of a rate among `_RATES`: the one below it, and the share of the way to the next."""
+
+
+def place_of(mistakes: float, n: int) -> Place:
+    """That of the rate after so many mistakes among `n` errors."""
+    rate = min(1.0, (mistakes + _UNSEEN) / (n + _UNSEEN))
+    place = math.asin(math.sqrt(rate)) * _PER_RADIAN - 0.5
+    index = min(max(int(place), 0), _POINTS - 2)
+    return index, min(max(place - index, 0.0), 1.0)
 
 
 class ByRate(NamedTuple):
@@ -62,12 +74,9 @@ class ByRate(NamedTuple):
 
     values: tuple[float, ...]
 
-    def at(self, mistakes: float, n: int) -> float:
-        """The value after so many mistakes among `n` errors."""
-        rate = min(1.0, (mistakes + _UNSEEN) / (n + _UNSEEN))
-        place = math.asin(math.sqrt(rate)) * (_POINTS * 2.0 / math.pi) - 0.5
-        index = min(max(int(place), 0), _POINTS - 2)
-        part = min(max(place - index, 0.0), 1.0)
+    def at(self, place: Place) -> float:
+        """The value at a rate."""
+        index, part = place
         return self.values[index] * (1.0 - part) + self.values[index + 1] * part
 
 

@@ -37,6 +37,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.calibration.renewal import RARE, Floats, Sizes, checked, mean_run, possible, rates
+from detectors.calibration.tables import place
 
 TABLE = Path(__file__).with_name("ks.json")
 """Written by `scripts/calibrate_ks.py`. A data file, as it is made by a script, not by hand."""
@@ -47,8 +48,8 @@ _JOINED = 3.0
 
 class _Table(NamedTuple):
     weights: Floats  # of classes of references, from those that are least off; they sum to 1
-    ratios: Floats  # log2 of window / reference, rising
-    levels: Floats  # distances in units of Kolmogorov's distribution, rising
+    ratios: list[float]  # log2 of window / reference, rising
+    levels: list[float]  # distances in units of Kolmogorov's distribution, rising
     off: Floats  # s: ratios by levels by classes
 
 
@@ -121,21 +122,15 @@ def _run_length(sizes: Sizes, steps: int, horizon: float) -> float:
 
 def _between(table: _Table, ratio: float, level: float) -> Floats:
     """How far off (s) each class is, between the points of the table; beyond them, as at the nearest."""
-    row, right = _place(table.ratios, ratio)
-    column, further = _place(table.levels, level)
+    row, right = place(table.ratios, ratio)
+    column, further = place(table.levels, level)
     part = table.off[row : row + 2, column : column + 2]
     by_level = part[:, 0] * (1.0 - further) + part[:, 1] * further
     off: Floats = by_level[0] * (1.0 - right) + by_level[1] * right
     return off
 
 
-def _place(points: Floats, value: float) -> tuple[int, float]:
-    """The interval of `points` that holds `value`, or is nearest, and how far across it that is, from 0 to 1."""
-    index = min(max(int(np.searchsorted(points, value)) - 1, 0), len(points) - 2)
-    return index, float(np.clip((value - points[index]) / (points[index + 1] - points[index]), 0.0, 1.0))
-
-
 @cache
 def _table() -> _Table:
     content = json.loads(TABLE.read_text(encoding="ascii"))
-    return _Table(*(np.array(content[name], dtype=np.float64) for name in _Table._fields))
+    return _Table(np.array(content["weights"]), content["ratios"], content["levels"], np.array(content["off"]))

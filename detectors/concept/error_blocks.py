@@ -7,16 +7,16 @@ processes", Journal of Quality Technology 27 (1995).
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from detectors.base import ConceptDetector, DetectorConfig, Reading, State
-from detectors.block_means import REFERENCE, Block, BlockMeans, Verdict, check_blocks
-from detectors.local_time import Period, Timezone
+from detectors.base import ConceptDetector, Reading, State
+from detectors.block_means import Block, BlockMeans, BlockMeansConfig, Verdict
+from detectors.local_time import Period
 
 
-class ErrorBlocksConfig(DetectorConfig):
+class ErrorBlocksConfig(BlockMeansConfig):
     """Detects a rise of the mean error against what blocks of errors vary by anyhow, whatever makes them vary."""
 
     kind: Literal["error_blocks"] = "error_blocks"
@@ -26,15 +26,6 @@ class ErrorBlocksConfig(DetectorConfig):
         description="what makes up a block: so many errors (from 10), or those of events of one hour, day or week; "
         "longer than errors depend on each other",
     )
-    timezone: Timezone = "UTC"
-    warmup: int = Field(
-        7, ge=5, le=REFERENCE, description="blocks from which the usual level and spread are learnt before judging"
-    )
-
-    @model_validator(mode="after")
-    def _blocks_fit(self) -> Self:
-        check_blocks(self.block, self.run_length)
-        return self
 
 
 class ErrorBlocks(ConceptDetector[ErrorBlocksConfig]):

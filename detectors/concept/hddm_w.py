@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from detectors.base import ConceptDetector, Direction, Reading, State
-from detectors.calibration.errors import ByRate, hddm_w_log_confidence
+from detectors.calibration.errors import ByRate, hddm_w_log_confidence, place_of
 from detectors.concept.calibrated import WARNING
 from detectors.concept.confidence import ConfidenceConfig
 from detectors.concept.evidence import with_change
@@ -106,8 +106,8 @@ class HddmW(ConceptDetector[HddmWConfig]):
         if not n % APART:
             self._trail.add((n, total))
         if self._by_rate is not None:
-            drift, warning = self._by_rate
-            self._log_drift, self._log_warning = drift.at(total, n), warning.at(total, n)
+            place, (drift, warning) = place_of(total, n), self._by_rate
+            self._log_drift, self._log_warning = drift.at(place), warning.at(place)
         weight, everything = self.config.weight, self._all
         everything.add(error, weight)
         bound = math.sqrt(everything.squares * self._log_drift / 2.0)

@@ -14,7 +14,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from detectors.base import ConceptDetector, Reading, State
-from detectors.calibration.errors import ByRate, rddm_level
+from detectors.calibration.errors import ByRate, place_of, rddm_level
 from detectors.concept.calibrated import WARNING, CalibratedConfig
 from detectors.concept.levels import Levels, LevelsConfig
 from detectors.concept.lowest import LowestRate
@@ -101,7 +101,8 @@ class Rddm(ConceptDetector[RddmConfig]):
         self._kept.append(error)
         if self._by_rate is not None:
             (n, total), (drift, warning) = self._rate.seen, self._by_rate
-            self._levels = Levels(config.warmup, drift.at(total, n), warning.at(total, n))
+            place = place_of(total, n)
+            self._levels = Levels(config.warmup, drift.at(place), warning.at(place))
         state = self._rate.add(error, self._levels)
         if state is State.DRIFT:
             return self._alarm(self._describe(state), from_warning=self._warned + 1)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from scipy import special
 
 from detectors.base import ConceptDetector, Direction, Reading, State
-from detectors.calibration.errors import ByRate, stepd_height
+from detectors.calibration.errors import ByRate, place_of, stepd_height
 from detectors.concept.calibrated import WARNING, CalibratedConfig
 from detectors.concept.evidence import split_reading
 from detectors.concept.points import ALIKE, APART, Points
@@ -87,8 +87,8 @@ class Stepd(ConceptDetector[StepdConfig]):
         if self._n <= self.config.warmup:
             return State.WARMUP
         if self._by_rate is not None:
-            total, (drift, warning) = self._older_total + self._newest_total, self._by_rate
-            self._drift_at, self._warning_at = drift.at(total, self._n), warning.at(total, self._n)
+            place, (drift, warning) = place_of(self._older_total + self._newest_total, self._n), self._by_rate
+            self._drift_at, self._warning_at = drift.at(place), warning.at(place)
         change, height = self._compare()
         if height <= self._warning_at:
             return State.STABLE

@@ -21,7 +21,8 @@ from detectors.data.counted import CountedDetector
 from detectors.data.numbers import Moments, NumericDetector, change_of, least_move, moments
 from detectors.data.profiles import quantiles
 from detectors.data.ranks import Ranks
-from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, states_of
 
 _LEAST_EXPECTED = 5
 _SURER = 5

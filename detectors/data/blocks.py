@@ -78,17 +78,9 @@ class BlockDetector(DataDetector[B]):
         block.extend(rows[taken:])
         return signals
 
-    def rebase(self, feature: str | None = None) -> None:
-        """Drop the reference of one feature, or of all, and learn it anew from the rows that follow.
-
-        Raises ValueError for a feature that is not watched.
-        """
-        if feature is not None and feature not in self.features:
-            raise ValueError(f"feature {feature!r} is not watched; this detector watches {', '.join(self.features)}")
-        for index, name in enumerate(self.features):
-            if feature in (None, name):
-                self._start(index)
-                self._skip[index] = len(self._block)
+    def _rebase(self, feature: int) -> None:
+        self._start(feature)
+        self._skip[feature] = len(self._block)
 
     def _leave_out(self, usable: npt.NDArray[np.bool_]) -> None:
         """Let values of the block, features by rows, that came before their feature was rebased be unusable."""
@@ -99,8 +91,12 @@ class BlockDetector(DataDetector[B]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Of the rows that wait for the next check, only what will be looked at is kept."""
-        kept = [{name: plain(row.get(name)) for name in self.features} for row in self._block]
-        return {**self.__dict__, "_block": kept}
+        return {**self.__dict__, "_block": looked_at(self._block, self.features)}
+
+
+def looked_at(rows: Sequence[Row], features: Sequence[str]) -> list[Row]:
+    """What a detector on some features looks at of rows."""
+    return [{name: plain(row.get(name)) for name in features} for row in rows]
 
 
 def plain(value: Any) -> Value:

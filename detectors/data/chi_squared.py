@@ -21,7 +21,8 @@ from detectors.base import Reading, Row, State
 from detectors.data.categories import category_columns
 from detectors.data.counted import CountedDetector
 from detectors.data.profiles import OTHER, shares
-from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States
 
 _LEAST_EXPECTED = 5.0
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.data.change_point import changed_since
-from detectors.data.windowed import Cells, Ints, Slots, WindowedConfig, WindowedDetector
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import Cells, Ints, Slots, WindowedDetector
 
 W = TypeVar("W", bound=WindowedConfig)
 

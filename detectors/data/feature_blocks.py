@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from detectors.base import LARGEST_ERROR, DataDetector, Reading, Row, Signal, State
-from detectors.block_means import REFERENCE, Block, BlockMeans, Verdict, check_blocks
-from detectors.data.blocks import FeaturesConfig, plain
+from detectors.block_means import Block, BlockMeans, BlockMeansConfig, Verdict
+from detectors.data.blocks import FeaturesConfig, looked_at
 from detectors.data.numbers import numeric_columns
-from detectors.local_time import Period, Timezone
+from detectors.local_time import Period
 
 _AT_ONCE = 64
 """Rows that are added up at once."""
 
 
-class FeatureBlocksConfig(FeaturesConfig):
+class FeatureBlocksConfig(BlockMeansConfig, FeaturesConfig):
     """Detects that the mean of a numeric feature has left the range in which blocks of values vary anyhow."""
 
     kind: Literal["feature_blocks"] = "feature_blocks"
@@ -34,15 +34,6 @@ class FeatureBlocksConfig(FeaturesConfig):
         description="what makes up a block: so many events (from 10), or those of one hour, day or week; longer than "
         "values depend on each other",
     )
-    timezone: Timezone = "UTC"
-    warmup: int = Field(
-        7, ge=5, le=REFERENCE, description="blocks from which the usual level and spread are learnt before judging"
-    )
-
-    @model_validator(mode="after")
-    def _blocks_fit(self) -> Self:
-        check_blocks(self.block, self.run_length)
-        return self
 
 
 class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
@@ -75,20 +66,12 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
         for blocks in self._blocks:
             blocks.reset()
 
-    def rebase(self, feature: str | None = None) -> None:
-        """Drop what is usual of one feature, or of all, and learn it anew from the rows that follow.
-
-        Raises ValueError for a feature that is not watched.
-        """
-        if feature is not None and feature not in self.features:
-            raise ValueError(f"feature {feature!r} is not watched; this detector watches {', '.join(self.features)}")
-        for index, name in enumerate(self.features):
-            if feature in (None, name):
-                self._blocks[index].reset()
-                self._skip[index] = len(self._rows)
-                self._counts[index] = 0
-                self._sums[:, index] = 0.0
-                self._readings[index] = Reading(State.WARMUP)
+    def _rebase(self, feature: int) -> None:
+        self._blocks[feature].reset()
+        self._skip[feature] = len(self._rows)
+        self._counts[feature] = 0
+        self._sums[:, feature] = 0.0
+        self._readings[feature] = Reading(State.WARMUP)
 
     def observe(self, rows: Sequence[Row]) -> list[Signal]:
         """Take a span of rows; return a signal, with its feature, for every DRIFT and every entry into WARNING."""
@@ -136,7 +119,7 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
 
     def _judge(self, feature: int, block: Block, index: int) -> Signal | None:
         blocks, before = self._blocks[feature], self._readings[feature].state
-        verdict = blocks.take(block, self.config.run_length)
+        verdict = blocks.take(block, 2.0 * self.config.run_length)  # half of the false alarms are rises, half are falls
         if verdict is None:
             self._readings[feature] = Reading(State.WARMUP, reference_n=blocks.known_n)
             return None
@@ -148,8 +131,7 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Of the rows that wait, only what will be looked at is kept."""
-        kept = [{name: plain(row.get(name)) for name in self.features} for row in self._rows]
-        return {**self.__dict__, "_rows": kept}
+        return {**self.__dict__, "_rows": looked_at(self._rows, self.features)}
 
 
 def _effect(verdict: Verdict) -> float:

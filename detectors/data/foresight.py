@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from detectors.base import Signal, State
+from detectors.data.window_config import WindowedConfig
 from detectors.data.windowed import (
     DRIFT,
     WARMUP,
@@ -15,7 +16,6 @@ from detectors.data.windowed import (
     Ints,
     Slots,
     States,
-    WindowedConfig,
     WindowedDetector,
     news_of,
 )

@@ -21,7 +21,8 @@ from detectors.data.foresight import ForesightDetector
 from detectors.data.numbers import NumericDetector, change_of, distance_of, least_move, moments
 from detectors.data.profiles import quantiles
 from detectors.data.ranks import Ranks
-from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, states_of
 
 _AHEAD = 25
 """Rows whose checks are looked at together: with more, each check costs more; with fewer, there are more of them."""

@@ -20,7 +20,8 @@ from detectors.base import Reading, Row, Signal, State
 from detectors.data.blocks import BlockDetector
 from detectors.data.numbers import numeric_columns
 from detectors.data.ranks import Ranks
-from detectors.data.windowed import Floats, Ints, WindowedConfig
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import Floats, Ints
 
 _UNIT = math.sqrt(3.0)
 """Ranks are spread evenly from minus this to this, so that their deviation is one."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from detectors.base import Direction, Row, State
 from detectors.data.blocks import plain
-from detectors.data.windowed import Bools, Cells, Floats, Slots, WindowedConfig, WindowedDetector
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import Bools, Cells, Floats, Slots, WindowedDetector
 
 Moments: TypeAlias = tuple[float, float]
 """Mean and standard deviation."""
@@ -60,6 +61,8 @@ def _numbers(block: Sequence[Row], features: Sequence[str]) -> Floats:
 
 def number(value: Any) -> float:
     """The value as a float; NaN if it is no number or beyond the range of a float."""
+    if type(value) is float:  # as most are
+        return value
     if value is None:
         return math.nan
     known = plain(value)

@@ -15,7 +15,8 @@ from scipy import special
 
 from detectors.base import Reading, State
 from detectors.data.counted import CountedDetector
-from detectors.data.windowed import Floats, Ints, States, WindowedConfig, states_of
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import Floats, Ints, States, states_of
 
 UNUSUAL = 1
 """The slot of values with which it is the case."""

@@ -19,7 +19,8 @@ from detectors.base import Profile, Reading, State
 from detectors.data.change_point import numbers_changed_since
 from detectors.data.numbers import Moments, NumericDetector, change_of, distance_of, moments
 from detectors.data.profiles import quantiles
-from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, WindowedConfig, states_of
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States, states_of
 
 _MEAN = math.sqrt(2.0 / math.pi)
 """Of the size of a standard normal variable."""
@@ -133,11 +134,10 @@ class Wasserstein(NumericDetector[WassersteinConfig]):
     def _judge(self, features: Ints) -> States:
         compared = self._compare(features)
         told, moved = compared.distance / compared.unit, compared.distance > 0.0
-        warning_share = self._share if self._warning_share is None else self._warning_share
-        return states_of(
-            moved & (told >= self._critical(compared, warning_share)),
-            moved & (told >= self._critical(compared, self._share)),
-        )
+        alarms = warns = moved & (told >= self._critical(compared, self._share))
+        if self._warning_share is not None:
+            warns = moved & (told >= self._critical(compared, self._warning_share))
+        return states_of(warns, alarms)
 
     def _read(self, feature: int, state: State) -> Reading:
         compared = self._compare(np.array([feature]))

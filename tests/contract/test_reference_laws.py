@@ -9,23 +9,18 @@ from typing import Any
 import pytest
 
 from detectors.base import DataDetector, Reading, Row, Signal, State, Value
-from tests.contract.test_data_detector_laws import CASES, SIZES, Case, build, events, seen
+from tests.contract.data_detectors import CASES, SIZES, Case, build, events, seen
 
 REFERENCE, WINDOW, EVERY = SIZES["reference"], SIZES["window"], SIZES["every"]
 GAP, STEP = 300, 50
 ROLLING = {"gap": GAP, "step": STEP}
-ROLLING_KINDS = {kind: case for kind, case in CASES.items() if case.windowed and not case.whole}
+ROLLING_KINDS = [kind for kind, case in CASES.items() if case.windowed and not case.whole]
 
 
 @pytest.fixture(params=ROLLING_KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
-
-
-@pytest.fixture
-def case(kind: str) -> Case:
-    return ROLLING_KINDS[kind]
 
 
 def drifts(detector: DataDetector[Any], rows: list[Row]) -> list[tuple[int, str | None]]:

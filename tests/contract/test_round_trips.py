@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from detectors.base import DataDetector
 from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
 from learners.base import Learner, Row
-from tests.contract import test_data_detector_laws as data_laws
+from tests.contract import data_detectors, learner_cases
 from tests.contract import test_detector_laws as concept_laws
-from tests.contract import test_learner_laws as learner_laws
 
 KEY = SigningKey("laws", b"a secret that only tests know")
 
@@ -22,7 +21,7 @@ NUMBERS: Any = st.one_of(st.floats(-5, 5), st.floats(), st.none(), st.integers()
 ROWS: Any = st.fixed_dictionaries({"a": st.floats(-3, 3)}, optional={"b": NUMBERS, "c": st.sampled_from(["x", "y", 3])})
 SPANS: Any = st.lists(st.lists(ROWS, min_size=1, max_size=12), min_size=1, max_size=4)
 ERRORS: Any = st.lists(st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)), max_size=60)
-USUAL = learner_laws.rows_of(240)
+USUAL = learner_cases.rows_of(240)
 
 
 def reopened(obj: Any) -> Any:
@@ -30,23 +29,23 @@ def reopened(obj: Any) -> Any:
 
 
 @cache
-def grown(case: learner_laws.Case) -> bytes:
+def grown(case: learner_cases.Case) -> bytes:
     """A learner with some past: its trees have split."""
     learner = case.make()
-    learner_laws.run(learner, case, USUAL)
+    learner_cases.run(learner, case, USUAL)
     return seal(learner, key=KEY, metadata={})
 
 
-def live(learner: Learner[Any], case: learner_laws.Case, spans: list[list[Row]]) -> list[str]:
+def live(learner: Learner[Any], case: learner_cases.Case, spans: list[list[Row]]) -> list[str]:
     """What a learner says while it learns from the spans, to the last bit."""
-    return [repr(learner_laws.run(learner, case, span)) for span in spans]
+    return [repr(learner_cases.run(learner, case, span)) for span in spans]
 
 
-@learner_laws.law
+@learner_cases.law
 @settings(max_examples=8, deadline=None)
 @given(before=SPANS, after=SPANS)
 def test_a_learner_reopened_at_any_moment_continues_exactly(
-    case: learner_laws.Case, before: list[list[Row]], after: list[list[Row]]
+    case: learner_cases.Case, before: list[list[Row]], after: list[list[Row]]
 ) -> None:
     _, original = open_sealed(grown(case), keys=KeyRing([KEY]))
     live(original, case, before)
@@ -72,15 +71,15 @@ def test_a_concept_detector_reopened_at_any_moment_continues_exactly(
     assert concept_laws.readings(reopened(copy), rise) == concept_laws.readings(original, rise)
 
 
-@pytest.mark.parametrize("kind", data_laws.CASES)
+@pytest.mark.parametrize("kind", data_detectors.CASES)
 @settings(max_examples=15, deadline=None)
 @given(past=st.integers(0, 900), before=st.lists(ROWS, max_size=40), after=st.lists(ROWS, max_size=40))
 def test_a_data_detector_reopened_at_any_moment_continues_exactly(
     kind: str, past: int, before: list[Row], after: list[Row]
 ) -> None:
-    stream = data_laws.events(data_laws.CASES[kind], (500, False), (700, True))
+    stream = data_detectors.events(data_detectors.CASES[kind], (500, False), (700, True))
     rows: list[Row] = [{name: row[name] for name in ("a", "b")} for row in stream]
-    original = data_laws.build(kind, **data_laws.CASES[kind].warns)
+    original = data_detectors.build(kind, **data_detectors.CASES[kind].warns)
     original.observe(rows[:past])
     original.observe(before)
     copy: DataDetector[Any] = reopened(original)

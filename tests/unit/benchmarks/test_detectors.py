@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detecting.cells import Cell, Delay, Result, RunLength, _sources
+from bench.sheets import Sheet, write
+from bench.store import Store, digest
+from detecting import cells
+from detecting.cells import Cell, Cost, Delay, Result, RunLength
 from detecting.command import main
 from detecting.contenders import Contender
-from detecting.figures import Measured, best
-from detecting.store import Store
+from detecting.figures import Delayed, Measured, Row, best
+from detecting.keys import sources
+from detecting.plan import STATIONARY
 from detecting.streams import LAWS, Change, Values, blocks
-from detecting.tables import Sheet, write
+from detecting.tables import sheets
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,6 +46,12 @@ def run(state: Path, *options: str) -> None:
     main(
         "", ["--size", "tiny", "--only", "driftline cusum .* on errors", "--jobs", "1", "--state", str(state), *options]
     )
+
+
+def written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
 
 
 def test_a_second_run_measures_nothing_and_says_the_same(
@@ -108,10 +119,52 @@ def test_a_cell_has_another_key_if_anything_about_it_differs() -> None:
 
 
 def test_a_result_depends_on_the_code_of_its_detector_and_of_no_other() -> None:
-    sources = {path.name for path in _sources("detectors.data.ks")}
+    found = {path.name for path in sources("detectors.data.ks")}
 
-    assert {"ks.py", "ks.json", "base.py", "windowed.py", "renewal.py"} <= sources
-    assert not {"psi.py", "cusum.py", "registry.py"} & sources
+    assert {"ks.py", "ks.json", "base.py", "windowed.py", "renewal.py"} <= found
+    assert not {"psi.py", "cusum.py", "registry.py"} & found
+
+
+def test_code_has_one_digest_wherever_it_lies(tmp_path: Path) -> None:
+    """From a checkout the benchmark comes before the detectors; of an installed package it is the other way round."""
+    checkout = (
+        written(tmp_path / "benchmarks" / "cells.py", "a = 1"),
+        written(tmp_path / "detectors" / "ks.py", "b = 2"),
+    )
+    installed = checkout[0], written(tmp_path / ".venv" / "detectors" / "ks.py", "b = 2")
+
+    assert digest(checkout) == digest(checkout[::-1]) == digest(installed)
+
+
+def test_other_code_has_another_digest(tmp_path: Path) -> None:
+    one, other = written(tmp_path / "1.py", "a = 1"), written(tmp_path / "2.py", "a = 2")
+
+    assert digest([one]) != digest([other])
+
+
+def test_what_only_people_read_is_no_part_of_a_digest(tmp_path: Path) -> None:
+    told = written(tmp_path / "told.py", '"""Says."""\ndef f() -> int:\n    """Counts."""\n    return 1  # one\n')
+    bare = written(tmp_path / "bare.py", "def f() -> int:\n    return 1\n")
+
+    assert digest([told]) == digest([bare])
+
+
+def test_a_result_depends_on_the_libraries_that_take_part_and_on_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, rivals = Contender("driftline", "ks"), Contender("river", "ADWIN")
+    alone = RunLength(ours, 1, "normal", 1_000, 10)
+    beside_river = Cost(ours, 1, "normal"), RunLength(rivals, 1, "normal", 1_000, 10)
+    before = alone.key, *(cell.key for cell in beside_river)
+
+    monkeypatch.setattr(cells, "version", lambda library: f"the next {library}")
+
+    assert alone.key == before[0]
+    assert not {cell.key for cell in beside_river} & set(before)
+
+
+def test_the_newest_line_of_a_cell_counts(tmp_path: Path) -> None:
+    state = written(tmp_path / "state.jsonl", '{"key": "k", "alarms": 1}\n{"key": "k", "alarms": 2}\n')
+
+    assert Store(state)["k"] == {"alarms": 2}
 
 
 def test_the_always_alarming_has_a_run_length_of_one_and_no_delay() -> None:
@@ -221,6 +274,33 @@ def test_tables_are_written_between_their_marks(tmp_path: Path) -> None:
     assert page.read_text() == (
         "before\n<!-- one:begin -->\n| what | n |\n| --- | ---: |\n| \\|a\\| | 1 |\n<!-- one:end -->\nafter\n"
     )
+
+
+def test_the_page_has_a_place_for_every_table_and_for_no_other() -> None:
+    page = (ROOT / "docs" / "detectors.md").read_text()
+    rows = [Row(Contender("baseline", "never"), watched, {}, {}, None, None, None) for watched in STATIONARY]
+
+    begins, ends = (re.findall(f"<!-- ([a-z-]+):{mark} -->", page) for mark in ("begin", "end"))
+
+    assert begins == ends
+    assert sorted(begins) == sorted(["limits", "made-with", *(sheet.name for sheet in sheets(rows))])
+
+
+def test_columns_of_single_detectors_stand_in_the_order_in_which_these_come() -> None:
+    special = [f"only {number}" for number in range(8)]
+    changes = [Change("normal, texts", size / 100) for size in range(1, 9)]
+    row = Row(
+        Contender("driftline", "schema"),
+        "numbers",
+        {(law, 1): Measured(1_000, 10) for law in special},
+        {(change, 1): Delayed(10, 0, 5.0, 5.0, early=False) for change in changes},
+        *(None, None, None),
+    )
+
+    lengths, delays = sheets([row])
+
+    assert list(lengths.head[2:-2]) == special
+    assert list(delays.head[2:]) == [change.name for change in changes]
 
 
 def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:

@@ -53,19 +53,27 @@ def weather(n: int, seed: int = 1, storms: dict[int, float] | None = None) -> tu
     return errors, times
 
 
-@pytest.mark.parametrize(("run_length", "seed"), [(30, 1), (100, 2)])
+@pytest.mark.parametrize(("run_length", "seed"), [(30, 1), (100, 2), (1000, 3)])
 def test_the_run_length_holds_in_values(run_length: int, seed: int) -> None:
     rng, under_test = random.Random(seed), BlockMeans(warmup=7)
-    judged = rises = falls = 0
-    for block in blocks(rng, 8000, level=3.0, spread=0.2):
-        rests = under_test.rests
+    passed, rises, falls = 80 * run_length, 0, 0
+    for block in blocks(rng, passed, level=3.0, spread=0.2):
         verdict = under_test.take(block, run_length * float(N))
-        judged += not rests
         if verdict is not None and verdict.certain:
             rises += verdict.up
             falls += not verdict.up
-    assert 0.7 < judged / rises / run_length < 1.6
-    assert 0.7 < judged / falls / run_length < 1.6
+    assert 0.7 < passed / rises / run_length < 1.4
+    assert 0.7 < passed / falls / run_length < 1.4
+
+
+def test_rises_and_falls_of_a_feature_share_its_run_length() -> None:
+    run_length, passed, rng = 1000, 80_000, random.Random(4)
+    watch = features_watched(block=10, run_length=run_length)
+    rows: list[Row] = [{"a": rng.gauss(0.0, 1.0)} for _ in range(passed)]
+
+    told = drifts(watch.observe(rows, [float(n) for n in range(passed)]))
+
+    assert 0.7 < passed / len(told) / run_length < 1.4
 
 
 def test_a_spell_leaves_what_is_usual_as_it_was_and_a_lasting_change_is_learnt() -> None:

@@ -177,13 +177,23 @@ def test_the_scale_of_errors_does_not_matter(kind: str) -> None:
     assert alarms == larger != []
 
 
-@pytest.mark.parametrize("rate", [0.02, 0.2, 0.5])
+@pytest.mark.parametrize("rate", [5e-5, 0.02, 0.2, 0.5])
 def test_the_exponent_of_mistakes_is_exact_at_any_rate(rate: float) -> None:
     variance, allowance = rate * (1.0 - rate), 0.05
     theta = climbs.exponent(allowance, variance, 1.0 - 2.0 * rate)
 
     up, down = math.exp(theta * (1.0 - rate - allowance)), math.exp(-theta * (rate + allowance))
     assert rate * up + (1.0 - rate) * down == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "right"), [("cusum", 20_000), ("page_hinkley", 200_000)])
+def test_mistakes_are_told_of_after_however_many_right_answers(kind: str, right: int) -> None:
+    watching = detector(kind, run_length=1e6)
+
+    alarm, *_ = watching.observe([0.0] * right + [1.0] * 100)
+
+    assert alarm.reading.state is State.DRIFT
+    assert alarm.index >= right
 
 
 def test_more_is_allowed_for_while_few_errors_make_up_the_mean() -> None:
@@ -201,10 +211,10 @@ def test_more_is_allowed_for_while_few_errors_make_up_the_mean() -> None:
     [
         errors.adwin_confidence,
         lambda length: -errors.hddm_a_confidence(length),
-        lambda length: errors.hddm_w_log_confidence(length, 0.05).at(200.0, 1000),
+        lambda length: errors.hddm_w_log_confidence(length, 0.05).at(errors.place_of(200.0, 1000)),
         lambda length: -errors.kswin_alpha(length, 10),
-        lambda length: errors.rddm_level(length, 100, 40_000, 7_000).at(200.0, 1000),
-        lambda length: errors.stepd_height(length, 60).at(200.0, 1000),
+        lambda length: errors.rddm_level(length, 100, 40_000, 7_000).at(errors.place_of(200.0, 1000)),
+        lambda length: errors.stepd_height(length, 60).at(errors.place_of(200.0, 1000)),
         lambda length: climbs.climb(length, 0.05, Usual(1000, 0.16, 0.096)).threshold,
         lambda length: climbs.forgotten_climb(length, 0.005, 0.9999, Usual(1000, 0.16, 0.096)),
         lambda length: climbs.forgotten_climb(length, 0.005, 1.0, Usual(1000, 0.16, 0.096)),

@@ -98,15 +98,25 @@ def test_categories_that_are_always_new_are_no_alarm_and_only_new_ones_are() -> 
     assert (signal.reading.before, signal.reading.state) == (0.5, State.DRIFT)
 
 
-@pytest.mark.parametrize("categories", [50, 150, 300, 5000])
+@pytest.mark.parametrize("alpha", [0.015, 0.0015])
+def test_new_categories_are_an_alarm_from_the_first_count_on_whose_p_value_is_at_most_alpha(alpha: float) -> None:
+    detector = NewCategory(NewCategoryConfig(**SIZES, alpha=alpha, min_effect=0.0), ["x"])
+    detector.observe(rows_of(["a", "b"] * 150))
+    threshold = detector.readings()["x"].threshold
+    assert threshold is not None
+    assert fisher(round(100 * threshold), 0) <= alpha < fisher(round(100 * threshold) - 1, 0)
+
+
+@pytest.mark.parametrize("categories", [50, 100, 200, 300, 500, 5000])
 def test_rare_categories_stay_within_alpha(categories: int) -> None:
-    rng = np.random.default_rng(categories)
     features = [str(feature) for feature in range(40)]
     config = NewCategoryConfig(reference=500, window=250, every=250, alpha=0.4, min_effect=0.0)
-    rows: list[Row] = [
-        dict(zip(features, row, strict=True)) for row in rng.integers(0, categories, size=(750, 40)).tolist()
-    ]
-    assert len(NewCategory(config, features).observe(rows)) <= 2
+    alarms = 0
+    for seed in range(5):
+        values = np.random.default_rng(seed).integers(0, categories, size=(750, 40)).tolist()
+        rows: list[Row] = [dict(zip(features, row, strict=True)) for row in values]
+        alarms += len(NewCategory(config, features).observe(rows))
+    assert alarms <= 4, "expected at most 2: alpha is over all features together"
 
 
 def test_the_range_is_widened_by_the_margin() -> None:

@@ -84,11 +84,57 @@ def test_a_share_that_stays_above_the_usual_one_is_not_told_of_again() -> None:
     assert first_alarm(watch, 0.03, seed=5, most=300_000)[1] is None
 
 
+def test_a_share_that_rises_further_is_told_of_again_with_what_was_usual_meanwhile() -> None:
+    watch = share()
+    first_alarm(watch, 0.03, seed=4)
+    first_alarm(watch, 0.03, seed=5, most=10_000)
+
+    n, reading = first_alarm(watch, 0.3, seed=6)
+
+    assert n < 100
+    assert reading is not None
+    assert 0.03 < (reading.before or 0) < 0.06
+    assert 0.15 < (reading.after or 0) < 0.6
+
+
+@pytest.mark.parametrize("between", [0.1, 0.005])
+def test_a_raised_share_that_has_fallen_is_told_of_when_it_rises_again(between: float) -> None:
+    watch = share()
+    first_alarm(watch, 0.5, seed=0)
+    assert first_alarm(watch, 0.5, seed=1, most=10_000)[1] is None
+    first_alarm(watch, between, seed=2, most=10_000)
+    first_alarm(watch, between, seed=3, most=10_000)
+
+    n, reading = first_alarm(watch, 0.5, seed=4)
+
+    assert n < 100
+    assert reading is not None
+
+
+def test_where_all_are_rejected_for_good_there_is_one_alarm() -> None:
+    watch = share()
+
+    assert sum(watch.rejected() is not None for _ in range(100_000)) == 1
+
+
+def test_where_hardly_more_are_rejected_than_usual_once_nothing_is_taken_to_be_usual() -> None:
+    watch = share()
+    for _ in range(6):
+        watch.rejected()
+    watch.accepted(2500)
+
+    n, reading = first_alarm(watch, 0.05, seed=9)
+
+    assert n < 1000
+    assert reading is not None
+    assert reading.before == 0.01
+
+
 def test_how_accepted_values_are_counted_together_does_not_matter() -> None:
     rng = random.Random(6)
     one, other = share(), share()
-    for _ in range(300):
-        gap = rng.randrange(40)
+    for turn in range(600):
+        gap = rng.randrange(400 if 200 < turn < 250 else 40)
         one.accepted(gap)
         for _ in range(gap):
             other.accepted(1)

@@ -26,7 +26,8 @@ from detectors.data.psi import Psi, PsiConfig
 from detectors.data.schema import SchemaConfig
 from detectors.data.value_range import ValueRangeConfig
 from detectors.data.wasserstein import WassersteinConfig
-from detectors.data.windowed import Floats, WindowedConfig
+from detectors.data.window_config import WindowedConfig
+from detectors.data.windowed import Floats
 from detectors.registry import DATA
 
 WINDOWED: list[type[WindowedConfig]] = [

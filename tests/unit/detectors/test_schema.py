@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from detectors.base import Reading, Row, State, Value
@@ -29,6 +30,7 @@ def after(reference: list[Any], window: list[Any], **options: Any) -> Reading:
         ([1.5], [None], "missing instead of number"),
         ([None], [1.5], "number instead of missing"),
         ([1.5], [1.5, math.nan], "not finite instead of number"),
+        ([1.5], [1.5, np.float64(math.inf)], "not finite instead of number"),
         (["a"], [["a"]], "other instead of text"),
         ([1.5, None], [None], "missing instead of number"),
         (["a", 1.5], [1.5], "number instead of text"),
@@ -65,9 +67,10 @@ def test_other_values_and_other_shares_of_the_same_kinds_are_none(reference: lis
 
 
 def test_the_shares_are_of_the_kind_that_is_new_or_else_of_the_one_that_is_gone() -> None:
-    new, gone = after([1.5], [1.5, "a"]), after([1.5, None], [None])
+    new, both, gone = after([1.5], [1.5, "a"]), after([1.5], ["a"]), after([1.5, None], [None])
 
     assert (new.before, new.after, new.direction) == (0.0, 0.5, "up")
+    assert (both.before, both.after, both.direction) == (0.0, 1.0, "up")
     assert (gone.before, gone.after, gone.direction) == (0.5, 0.0, "down")
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from detectors.base import Row, Signal, State
+from detectors.base import Row, SegmentsConfig, Signal, State, Value
 from detectors.concept.adwin import AdwinConfig
 from detectors.data.ks import KsConfig
+from detectors.data.missing_rate import MissingRateConfig
 from detectors.segments import MISSING, OTHER, SegmentedErrors, SegmentedFeatures
 from detectors.watch import watch_errors, watch_features
 
@@ -19,18 +20,19 @@ COUNTRIES = ["NZ", "US", "DE", None]
 SMALL = {"reference": 100, "window": 50, "every": 10}
 
 
-def rows(n: int, *, moves: str | None = "US", after: int = 1200) -> list[Row]:
-    """Rows of four countries in turns at random, of which one changes at a row."""
+def rows(n: int, *, moves: Sequence[str] = ("US",), after: int = 1200) -> list[Row]:
+    """Rows of four countries in turns at random, of which some change at a row."""
     rng = random.Random(11)
     made: list[Row] = []
     for i in range(n):
         country = rng.choice(COUNTRIES)
-        made.append({"x": rng.gauss(4 if country == moves and i >= after else 0, 1), "country": country})
+        made.append({"x": rng.gauss(4 if country in moves and i >= after else 0, 1), "country": country})
     return made
 
 
 def errors_of(stream: Sequence[Row]) -> list[float]:
-    return [float(row["x"] > 1.5) for row in stream]  # type: ignore[operator]
+    values = [row["x"] for row in stream]
+    return [float(isinstance(x, float) and x > 1.5) for x in values]
 
 
 def features(most: int = 20) -> SegmentedFeatures:
@@ -65,14 +67,14 @@ def alone(stream: Sequence[Row], country: str | None) -> list[tuple[int, Any]]:
 
 @pytest.mark.parametrize("cut", [1, 7, 5000])
 def test_a_segment_is_watched_as_if_it_were_alone_wherever_spans_are_cut(cut: int) -> None:
-    stream = rows(2500)
+    stream = rows(2500, moves=("NZ", "US"))
 
     found = seen(features(), stream, cut)
 
     for country, name in zip(COUNTRIES, ["NZ", "US", "DE", MISSING], strict=True):
         of_it = [(s.index, s.reading) for s in found if s.segment == f"country={name}"]
         assert of_it == alone(stream, country), country
-    assert {s.segment for s in found if s.reading.state is State.DRIFT} == {"country=US"}
+    assert {s.segment for s in found if s.reading.state is State.DRIFT} == {"country=NZ", "country=US"}
     assert [s.index for s in found] == sorted(s.index for s in found)
 
 
@@ -89,18 +91,18 @@ def test_errors_of_a_segment_are_watched_as_if_it_were_alone() -> None:
 
 
 def test_values_beyond_the_most_are_watched_together_and_missing_ones_have_their_own() -> None:
-    stream = [{"x": 0.0, "country": c} for c in ("NZ", "US", "DE", "FR", None, "NZ", OTHER)]
+    stream = [{"x": 0.0, "country": c} for c in ("NZ", None, "US", "DE", "FR", "NZ", OTHER)]
     watch = features(most=2)
 
     names = [name for row in stream for name in [watch._segment_of(row)]]
 
-    assert names == ["NZ", "US", OTHER, OTHER, MISSING, "NZ", OTHER]
+    assert names == ["NZ", MISSING, "US", OTHER, OTHER, "NZ", OTHER]
     assert len(watch._segments) == 4
 
 
 @pytest.mark.parametrize(("value", "name"), [(True, "true"), (False, "false"), (3, "3"), (float("nan"), MISSING)])
-def test_every_value_is_in_a_segment(value: object, name: str) -> None:
-    assert features()._segment_of({"country": value}) == name  # type: ignore[dict-item]
+def test_every_value_is_in_a_segment(value: Value, name: str) -> None:
+    assert features()._segment_of({"country": value}) == name
 
 
 def test_a_row_without_the_feature_is_in_the_segment_of_missing_values() -> None:
@@ -114,6 +116,25 @@ def test_what_is_shown_of_segments_is_that_of_the_one_that_matters_most() -> Non
     seen(watch, stream[: drift.index + 1], 1)
 
     assert watch.readings() == {"x": drift.reading}
+
+
+def test_a_segment_that_has_drifted_matters_more_than_a_larger_change_that_is_no_drift_in_another() -> None:
+    config = MissingRateConfig(reference=200, window=100, every=1, alpha=0.05, segments=SegmentsConfig(by="country"))
+    watch = watch_features(config, ("x",), ())
+    assert watch is not None
+
+    def show(country: str, missing: int, present: int) -> None:
+        part: list[Row] = [{"x": None, "country": country}] * missing + [{"x": 1.0, "country": country}] * present
+        watch.observe(part, [0.0] * len(part))
+
+    show("US", 100, 100)
+    show("US", 58, 42)
+    show("NZ", 0, 200)
+    show("NZ", 0, 94)
+    show("NZ", 6, 0)
+
+    reading = watch.readings()["x"]
+    assert (reading.state, reading.before, reading.after) == (State.DRIFT, 0.0, 0.06)
 
 
 def test_before_the_first_row_there_are_readings_of_a_warm_up() -> None:
@@ -141,8 +162,10 @@ def test_after_a_reset_it_is_as_newly_made() -> None:
 
 
 def test_a_profile_gives_each_segment_its_own_reference_and_says_what_one_lacks() -> None:
-    watch, profile = features(), [row for row in rows(900) if row["country"] != "DE"]
-    profile += [{"x": 0.0, "country": "DE"}] * 30
+    watch, usual = features(most=3), rows(900)
+    of = {country: [row for row in usual if row["country"] == country] for country in COUNTRIES}
+    profile = [*of["NZ"][:60], *of["US"], *of["DE"][:30], *of[None]]
+    seen(watch, [{"x": 9.0, "country": country} for country in ("FR", "US", "BR")])  # which are forgotten
     assert watch.preset(profile, [0.0] * len(profile)) == {"x": 70}
     stream = rows(400, after=0)
     assert {signal.segment for signal in seen(watch, stream) if signal.reading.state is State.DRIFT} == {"country=US"}
