@@ -10,9 +10,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Value: TypeAlias = float | int | bool | str | None
 Row: TypeAlias = Mapping[str, Value]
@@ -74,12 +74,35 @@ class Explanation(NamedTuple):
         return self.base + math.fsum(one.contribution for one in self.contributions)
 
 
+class ImbalanceConfig(BaseModel):
+    """How often labels are learned from, by class. Published probabilities are corrected for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    class_weights: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
+        {}, description="times a label is learned from on average, by class (binary: true, false); the others once"
+    )
+    under_sample: float = Field(
+        1.0, gt=0, le=1, description="share of the most common class's labels that are learned from"
+    )
+    over_sample: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="recent labels of rarer classes once more, as a share of what is learned",
+    )
+    recent: int = Field(100, ge=1, le=10_000, description="newest labels of each rarer class that are repeated")
+
+
 class LearnerConfig(BaseModel):
     """Common to all learners: unknown fields are refused, values never change after construction."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
+    imbalance: ImbalanceConfig | None = Field(
+        None, description="classes only: learning from some classes oftener than from others; left out: once from each"
+    )
 
 
 class LearnerError(Exception):
@@ -100,14 +123,39 @@ class Learner(ABC, Generic[C]):
     """
 
     problems: ClassVar[frozenset[Problem]] = frozenset(Problem)
-    faults: int = 0
-    """Rows it could neither predict nor learn from."""
+    regularizers: ClassVar[tuple[str, ...]] = ()
+    """Fields of its configuration, numbers all, that decide how closely it fits what it learns from."""
 
     def __init__(self, config: C, problem: Problem, schema: Schema, seed: int = 0) -> None:
         self.config = config
         self.problem = problem
         self.schema = schema
         self.seed = seed
+
+    @property
+    def recipe(self) -> str:
+        """What it is made after, in a few words."""
+        return self.config.kind
+
+    @property
+    @abstractmethod
+    def learned(self) -> bool:
+        """Whether it has learned anything; what it says before is no opinion."""
+
+    @property
+    def faults(self) -> int:
+        """Rows it could neither predict nor learn from."""
+        return 0
+
+    @property
+    def last_fault(self) -> str | None:
+        """What went wrong with the newest of them."""
+        return None
+
+    @property
+    def bare(self) -> Any:
+        """The model inside, as the library that it comes from knows it; None where there is none."""
+        return None
 
     @abstractmethod
     def predict(self, rows: Sequence[Row]) -> list[Output]:
@@ -134,6 +182,10 @@ class Learner(ABC, Generic[C]):
         None when nothing was learned yet, and from a learner that cannot be taken apart. Changes nothing.
         """
         return None
+
+    def regularization(self) -> dict[str, float]:
+        """The settings that decide how closely it fits what it learns from, by name."""
+        return {name: float(getattr(self.config, name)) for name in self.regularizers}
 
     def fresh(self, seed: int) -> Learner[C]:
         """An untrained learner of the same recipe."""

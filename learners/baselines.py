@@ -68,6 +68,11 @@ class Majority(Baseline[MajorityConfig]):
         self._counts: dict[Any, int] = {True: 0, False: 0} if problem is Problem.BINARY else {}
         self._total = 0
 
+    @property
+    def learned(self) -> bool:
+        """Whether it has learned anything."""
+        return self._total > 0
+
     def _output(self) -> Output:
         if not self._total:
             return untrained(self.problem)
@@ -99,6 +104,11 @@ class Mean(Baseline[MeanConfig]):
         self._n = 0
         self._mean = 0.0
 
+    @property
+    def learned(self) -> bool:
+        """Whether it has learned anything."""
+        return self._n > 0
+
     def _output(self) -> Output:
         return self._mean
 
@@ -117,10 +127,15 @@ class LastValue(Baseline[LastValueConfig]):
 
     def __init__(self, config: LastValueConfig, problem: Problem, schema: Schema, seed: int = 0) -> None:
         super().__init__(config, problem, schema, seed)
-        self._last: Output = untrained(problem)
+        self._last: Output | None = None
+
+    @property
+    def learned(self) -> bool:
+        """Whether it has learned anything."""
+        return self._last is not None
 
     def _output(self) -> Output:
-        return self._last
+        return untrained(self.problem) if self._last is None else self._last
 
     def learn(self, rows: Sequence[Row], labels: Sequence[Target]) -> None:
         """Keep the last usable label."""

@@ -69,11 +69,14 @@ def explanation(
     sums: dict[Any, float] = {}
     for name, share in parts.shares.items():
         _add(sums, {owners.get(name, name): share}, scale)
-    contributions = (
-        Contribution(str(name), row.get(name, x.get(name)), share) for name, share in sums.items() if share
-    )
-    ordered = sorted(contributions, key=lambda one: -abs(one.contribution))
-    return Explanation(parts.unit, parts.base * scale + offset, tuple(ordered), None if target is None else label)
+    contributions = (Contribution(str(name), row.get(name, x.get(name)), share) for name, share in sums.items())
+    told = largest_first(contributions)
+    return Explanation(parts.unit, parts.base * scale + offset, told, None if target is None else label)
+
+
+def largest_first(contributions: Iterable[Contribution]) -> tuple[Contribution, ...]:
+    """Contributions as explanations have them, without those of nothing."""
+    return tuple(sorted((one for one in contributions if one.contribution), key=lambda one: -abs(one.contribution)))
 
 
 def take_apart(estimator: Any, x: Encoded, target: Any) -> Parts | None:
@@ -110,10 +113,11 @@ def _adds_up(parts: Parts, estimator: Any, x: Encoded, target: Any) -> bool:
     if parts.unit is Unit.PROBABILITY:
         return math.isclose(parts.score, shares.get(target, 0.0) / sum(shares.values()), abs_tol=_EQUAL)
     # Log-odds of one of several classes are those of a classifier of its own, which was asked already.
-    return not isinstance(target, bool) or math.isclose(_logistic(parts.score), shares[target], abs_tol=_EQUAL)
+    return not isinstance(target, bool) or math.isclose(logistic(parts.score), shares[target], abs_tol=_EQUAL)
 
 
-def _logistic(score: float) -> float:
+def logistic(score: float) -> float:
+    """The probability of these log-odds."""
     grown = math.exp(-abs(score))
     return (1.0 if score > 0 else grown) / (1.0 + grown)
 

@@ -6,7 +6,7 @@ Source: Gomes et al., "Adaptive random forests for evolving data stream classifi
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from river import drift, forest
@@ -30,6 +30,8 @@ class AdaptiveRandomForestConfig(TreeConfig):
 
 class AdaptiveRandomForest(TreeRecipe[AdaptiveRandomForestConfig]):
     """A forest of Hoeffding trees that vote by their accuracy."""
+
+    regularizers: ClassVar[tuple[str, ...]] = (*TreeRecipe.regularizers, "n_models", "resampling")
 
     def _make_estimator(self) -> Any:
         config = self.config

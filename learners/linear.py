@@ -48,6 +48,8 @@ C = TypeVar("C", bound=LinearConfig)
 class _Linear(Recipe[C]):
     """Rows as linear models take them."""
 
+    regularizers: ClassVar[tuple[str, ...]] = ("l2", "learning_rate")
+
     def _make_encoder(self) -> ScaleAndFlag:
         config = self.config
         return ScaleAndFlag(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import Field
+from river import compose
 
 from learners.base import Explanation, Learner, LearnerConfig, Output, Problem, Row, Schema, Target
 from learners.contributions import explanation
@@ -37,6 +38,16 @@ class Recipe(Learner[C]):
         self._coder = self._make_coder()
         self._estimator = self._make_estimator()
         self._learned = False
+
+    @property
+    def learned(self) -> bool:
+        """Whether it has learned anything."""
+        return self._learned
+
+    @property
+    def bare(self) -> Any:
+        """River's pipeline of the encoder and the estimator."""
+        return compose.Pipeline(self._encoder, self._estimator)
 
     @abstractmethod
     def _make_encoder(self) -> Encoder:

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from learners.base import Learner, LearnerConfig, LearnerError, Problem, Schema
 from learners.forest import AdaptiveRandomForest, AdaptiveRandomForestConfig
+from learners.imbalance import Rebalanced
 from learners.linear import LinearRegression, LinearRegressionConfig, Logistic, LogisticConfig
+from learners.prototypes import Prototypes, PrototypesConfig
 from learners.river_pipeline import RiverConfig, RiverPipeline
 from learners.trees import HoeffdingAdaptiveTree, HoeffdingAdaptiveTreeConfig, HoeffdingTree, HoeffdingTreeConfig
 
@@ -18,6 +20,7 @@ LEARNERS: dict[str, type[Learner[Any]]] = {
     "hoeffding_tree": HoeffdingTree,
     "linear_regression": LinearRegression,
     "logistic": Logistic,
+    "prototypes": Prototypes,
     "river": RiverPipeline,
 }
 
@@ -27,6 +30,7 @@ AnyLearnerConfig: TypeAlias = Annotated[
     | HoeffdingTreeConfig
     | LinearRegressionConfig
     | LogisticConfig
+    | PrototypesConfig
     | RiverConfig,
     Field(discriminator="kind"),
 ]
@@ -34,7 +38,10 @@ AnyLearnerConfig: TypeAlias = Annotated[
 
 
 def build(config: LearnerConfig, problem: Problem, schema: Schema, seed: int = 0) -> Learner[Any]:
-    """An untrained learner. Raises `LearnerError` when there is no such kind, or it can't do the problem."""
+    """An untrained learner, balanced if so configured.
+
+    Raises `LearnerError` when there is no such kind, or it can't do the problem.
+    """
     made = LEARNERS.get(config.kind)
     if made is None:
         raise LearnerError(f"learner.kind: got {config.kind!r}; expected one of {', '.join(sorted(LEARNERS))}")
@@ -43,4 +50,5 @@ def build(config: LearnerConfig, problem: Problem, schema: Schema, seed: int = 0
         raise LearnerError(f"learner.kind: {config.kind} cannot do {problem.value} problems; these can: {able}")
     if not schema.numeric and not schema.categorical:
         raise LearnerError(f"learner: {config.kind} has no features to learn from; declare at least one")
-    return made(config, problem, schema, seed)
+    learner = made(config, problem, schema, seed)
+    return learner if config.imbalance is None else Rebalanced(learner, config.imbalance)

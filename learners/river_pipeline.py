@@ -7,8 +7,8 @@ an unusable form (NaN, infinite, wrongly typed), are left out of it, and outputs
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from river import base, compose
@@ -24,6 +24,12 @@ from learners.unpickle import AllowListPickler
 from learners.unrolled import Unrolled
 
 Transform: TypeAlias = Callable[[Encoded], Encoded]
+
+
+_REGULARIZERS = frozenset(
+    {"delta", "grace_period", "l1", "l2", "learning_rate", "max_depth", "n_models", "n_neighbors", "tau"}
+)
+_WRAPPED = frozenset({"classifier", "lr", "model", "optimizer", "regressor"})
 
 
 class Step(BaseModel):
@@ -61,29 +67,40 @@ class RiverConfig(LearnerConfig):
         return steps
 
 
-class RiverPipeline(Learner[RiverConfig]):
-    """A River pipeline behind the learner's interface.
+C = TypeVar("C", bound=LearnerConfig)
+
+
+class River(Learner[C]):
+    """River's estimators behind the learner's interface; whoever makes one puts them in their places (`_assemble`).
 
     A row that an estimator chokes on does not stop the stream: it gets the untrained output, or is not learned, and is
     counted in `faults`, with the newest error in `last_fault`. Memory is bounded where the estimators' is.
     """
 
-    def __init__(self, config: RiverConfig, problem: Problem, schema: Schema, seed: int = 0) -> None:
-        super().__init__(config, problem, schema, seed)
-        self.faults = 0
-        self.last_fault: str | None = None
-        self._learned = False
-        self._coder: Coder = (
-            RawNumberCoder() if problem is Problem.REGRESSION else coder_for(problem, max_classes=config.max_classes)
-        )
-        self._speaks = self._rehearse()
-        self._votes = self._speaks == "predict_one" and problem is not Problem.REGRESSION
-        steps = self._make()
+    faults: int = 0
+    last_fault: str | None = None
+
+    def _assemble(self, steps: Sequence[Any], coder: Coder, speaks: str, *, learned: bool = False) -> None:
+        """Put estimators in their places: transformers, then the one whose method `speaks` gives outputs."""
+        self._learned = learned
+        self._coder = coder
+        self._speaks = speaks
+        self._votes = speaks == "predict_one" and self.problem is not Problem.REGRESSION
         plain = all(_is_plain(step) for step in steps[:-1])
-        self._transformers = steps[:-1] if plain else []
+        self._transformers = list(steps[:-1]) if plain else []
         self._estimator: Any = steps[-1] if plain else compose.Pipeline(*steps)
-        self._scaler = ColumnScaler.of(self._transformers, schema.numeric)
-        self._unrolled = Unrolled.of(self._transformers, self._estimator, schema.numeric, self._coder)
+        self._scaler = ColumnScaler.of(self._transformers, self.schema.numeric)
+        self._unrolled = Unrolled.of(self._transformers, self._estimator, self.schema.numeric, coder)
+
+    @property
+    def learned(self) -> bool:
+        """Whether it has learned anything."""
+        return self._learned
+
+    @property
+    def bare(self) -> Any:
+        """River's own pipeline, or its one estimator, as it is now."""
+        return compose.Pipeline(*self._transformers, self._estimator) if self._transformers else self._estimator
 
     def predict(self, rows: Sequence[Row]) -> list[Output]:
         """One output per row, in order. Changes nothing but the count of faults."""
@@ -173,6 +190,10 @@ class RiverPipeline(Learner[RiverConfig]):
         except Exception:  # noqa: BLE001 - as in `_output`
             return None
 
+    def regularization(self) -> dict[str, float]:
+        """The settings of the last step, and of what it wraps, that decide how closely it fits."""
+        return dict(_settings(self._estimator._get_params()))
+
     def _values(self, rows: Sequence[Row]) -> list[Values] | None:
         """The values of the rows, if they are nothing but sound floats, as most are."""
         return None if self.schema.categorical else values_of(rows, self.schema.numeric)
@@ -193,6 +214,18 @@ class RiverPipeline(Learner[RiverConfig]):
     def _fault(self, error: Exception) -> None:
         self.faults += 1
         self.last_fault = f"{type(error).__name__}: {error}"
+
+
+class RiverPipeline(River[RiverConfig]):
+    """A River pipeline made from its description."""
+
+    def __init__(self, config: RiverConfig, problem: Problem, schema: Schema, seed: int = 0) -> None:
+        super().__init__(config, problem, schema, seed)
+        coder = (
+            RawNumberCoder() if problem is Problem.REGRESSION else coder_for(problem, max_classes=config.max_classes)
+        )
+        speaks = self._rehearse()
+        self._assemble(self._make(), coder, speaks)
 
     def _make(self) -> list[Any]:
         steps = [
@@ -246,6 +279,23 @@ class RiverPipeline(Learner[RiverConfig]):
         except Exception as error:
             raise LearnerError(f"learner.pipeline: it could not be stored: {error}. Use other estimators.") from error
         return speaks
+
+
+def _settings(parameters: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Those that decide how closely an estimator fits, its own after those of what it wraps."""
+    for name, value in parameters.items():
+        if isinstance(value, tuple) and len(value) == 2 and name in _WRAPPED:
+            yield from _settings(value[1])
+        elif isinstance(value, Mapping):
+            yield from _settings(value)
+    for name, value in parameters.items():
+        if name in _REGULARIZERS and isinstance(value, (int, float)):
+            yield name, float(value)
+
+
+def steps_of(model: Any) -> list[Any]:
+    """The steps of a pipeline of River's, or its one estimator."""
+    return list(model.steps.values()) if isinstance(model, compose.Pipeline) else [model]
 
 
 def _is_plain(step: Any) -> bool:

@@ -9,7 +9,7 @@ goes by `sys.getsizeof`, which differs between a model and its restored copy.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 from river import drift, tree
@@ -54,6 +54,8 @@ C = TypeVar("C", bound=TreeConfig)
 
 class TreeRecipe(Recipe[C]):
     """Rows and labels as trees take them, and the parameters all of River's trees share."""
+
+    regularizers: ClassVar[tuple[str, ...]] = ("max_depth", "grace_period", "delta", "tau")
 
     def _make_encoder(self) -> ClipAndCode:
         schema = self.schema

@@ -48,6 +48,24 @@ def test_nested_parameters_reach_the_estimator() -> None:
     assert isinstance(made.optimizer.lr, optim.schedulers.Optimal)
 
 
+@pytest.mark.parametrize(
+    ("last", "settings"),
+    [
+        ({**LOGISTIC, "with": {"l2": 0.5}}, {"l1": 0.0, "l2": 0.5, "learning_rate": 0.01}),
+        (
+            {"use": "river.multiclass.OneVsRestClassifier", "with": {"classifier": LOGISTIC}},
+            {"l1": 0.0, "l2": 0.0, "learning_rate": 0.01},
+        ),
+        ({"use": "river.neighbors.KNNClassifier", "with": {"n_neighbors": 3}}, {"n_neighbors": 3.0}),
+        ({"use": "river.naive_bayes.GaussianNB"}, {}),
+    ],
+)
+def test_settings_that_decide_how_closely_it_fits_are_those_of_the_estimator(
+    last: dict[str, Any], settings: dict[str, float]
+) -> None:
+    assert build(pipeline(SCALER, last), Problem.BINARY, SCHEMA).regularization() == settings
+
+
 def test_a_seed_left_out_is_the_learners() -> None:
     forest = {"use": "river.forest.ARFClassifier", "with": {"n_models": 1}}
     assert construct(forest, SCHEMA, 42, "here").seed == 42

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
-import functools
-import importlib
 import io
-import operator
 import os
 import pickle
 import random
-import subprocess
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
@@ -22,150 +17,16 @@ import numpy as np
 import pytest
 
 from learners.base import Problem, Schema
-from learners.river_names import find_class
 from learners.trees import HoeffdingTree, HoeffdingTreeConfig
-from learners.unpickle import AllowListPickler, AllowListUnpickler, Refused, resolve
-
-
-def river(name: str, *unnamed: Any, **parameters: Any) -> Any:
-    """An object of one of River's classes."""
-    return find_class(f"river.{name}", "test")(*unnamed, **parameters)
-
-
-REBUILD: Any = importlib.import_module("msgspec._utils").rebuild
-"""What pickled records are made with."""
-
-
-class Reduced:
-    """Pickles as a call of anything with any arguments."""
-
-    def __init__(self, function: Any, *arguments: Any) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return self.call
-
-
-def load(data: bytes, extra: tuple[str, ...] = ()) -> Any:
-    return AllowListUnpickler(io.BytesIO(data), extra).load()
-
-
-def stack_global(module: str, name: str, *arguments: bytes) -> bytes:
-    """A protocol 4 pickle that looks up a name, in dotted form too, and calls it with ready-made arguments."""
-
-    def text(value: str) -> bytes:
-        return b"\x8c" + bytes([len(value)]) + value.encode()
-
-    return b"\x80\x04" + text(module) + text(name) + b"\x93(" + b"".join(arguments) + b"tR."
-
-
-def attacks(witness: Path) -> dict[str, bytes]:
-    """Pickles that would create the witness file."""
-    touch = f"touch {witness}"
-    code = f"open({str(witness)!r}, 'w').close()"
-    as_text = b"\x8c" + bytes([len(touch)]) + touch.encode()
-    made: dict[str, Any] = {
-        "os.system": Reduced(os.system, touch),
-        "subprocess.Popen": Reduced(subprocess.Popen, ["touch", str(witness)]),
-        "subprocess.check_output": Reduced(subprocess.check_output, ["touch", str(witness)]),
-        "builtins.eval": Reduced(builtins.eval, code),
-        "builtins.exec": Reduced(builtins.exec, code),
-        "builtins.open": Reduced(builtins.open, str(witness), "w"),
-        "builtins.__import__": Reduced(builtins.__import__, "os"),
-        "builtins.map": Reduced(list, Reduced(map, os.system, [touch])),
-        "builtins.getattr of a class": Reduced(
-            getattr, find_class("river.linear_model.LogisticRegression", ""), "__init__"
-        ),
-        "builtins.getattr of a private": Reduced(getattr, river("linear_model.LogisticRegression"), "__reduce_ex__"),
-        "functools.partial": Reduced(functools.partial(os.system, touch)),
-        "msgspec._utils.rebuild": Reduced(REBUILD, functools.partial, {"func": os.system, "cmd": touch}),
-        "functools.reduce": Reduced(functools.reduce, os.system, [touch], ""),
-        "operator.attrgetter": Reduced(operator.attrgetter, "system"),
-        "operator.methodcaller": Reduced(operator.methodcaller("touch"), witness),
-        "pathlib.Path.touch": Reduced(Path.touch, witness),
-        "random.Random, subclassed": Reduced(random.SystemRandom),
-        "river's function transformer": river("compose.FuncTransformer", os.system),
-    }
-    pickles = {name: pickle.dumps(attack, protocol=5) for name, attack in made.items()}
-    pickles["protocol 0"] = f"cos\nsystem\n(S'{touch}'\ntR.".encode()
-    pickles["posix.system"] = f"cposix\nsystem\n(S'{touch}'\ntR.".encode()
-    pickles["protocol 4"] = stack_global("os", "system", as_text)
-    for module, name in [
-        ("river.base.estimator", "os.system"),
-        ("river.datasets.base", "os.system"),
-        ("river.datasets.base", "shutil.rmtree"),
-        ("river.utils", "os"),
-        ("river", "importlib.import_module"),
-        ("river.stream.cache", "os.remove"),
-        ("river.stream.cache", "Cache"),
-        ("river.datasets.phishing", "Phishing"),
-        ("river.compat", "convert_sklearn_to_river"),
-        ("river.linear_model.log_reg", "linear_model.base.functools.partial"),
-        ("river.linear_model.log_reg", "LogisticRegression.__init__.__globals__"),
-        ("river.linear_model.log_reg", "LogisticRegression.__class__"),
-        ("river.linear_model.log_reg", "LogisticRegression.__subclasses__"),
-        ("river.linear_model.log_reg", "typing"),
-        ("river.linear_model", "LogisticRegression"),
-        ("river..linear_model", "LogisticRegression"),
-        ("learners.unpickle", "importlib.import_module"),
-        ("learners.unpickle", "resolve"),
-        ("learners.unpickle", "_bind"),
-        ("learners.river_names", "importlib"),
-        ("learners.artifacts", "open_sealed"),
-        ("detectors.base", "math"),
-        ("stream.records_of_others", "Anything"),
-        ("stream.kafka.consumer", "Consumer"),
-        ("numpy.testing._private.utils", "runstring"),
-        ("numpy.f2py.crackfortran", "myeval"),
-        ("numpy", "load"),
-        ("numpy", "fromfile"),
-        ("collections", "abc.sys.modules"),
-        ("collections", "_sys"),
-        ("random", "_os.system"),
-        ("copy", "copyreg"),
-        ("copyreg", "add_extension"),
-        ("builtins", "object"),
-        ("pickle", "loads"),
-        ("marshal", "loads"),
-        ("types", "FunctionType"),
-        ("types", "CodeType"),
-        ("code", "InteractiveInterpreter"),
-        ("ctypes", "CDLL"),
-        ("importlib", "import_module"),
-        ("logging.config", "valueAsCode"),
-        ("asyncio.unix_events", "_UnixSubprocessTransport._start"),
-        ("webbrowser", "open"),
-        ("pip._internal.cli.main", "main"),
-    ]:
-        pickles[f"{module}:{name}"] = stack_global(module, name, as_text)
-    pickles["persistent id"] = b"\x80\x04\x8c\x01x\x51."
-    pickles["extension code"] = b"\x80\x04\x82\x01."
-    return pickles
-
-
-@pytest.mark.parametrize("name", sorted(attacks(Path("witness"))))
-def test_an_attack_is_refused_and_has_no_effect(name: str, tmp_path: Path) -> None:
-    witness = tmp_path / "witness"
-    attack = attacks(witness)[name]
-    with pytest.raises((Refused, ValueError)):
-        load(attack)
-    assert not witness.exists()
-
-
-def test_the_attacks_are_real(tmp_path: Path) -> None:
-    """Python's own unpickler falls for them; otherwise the test above would prove nothing."""
-    witness = tmp_path / "witness"
-    for name in ("os.system", "builtins.eval", "protocol 0", "protocol 4", "functools.partial"):
-        pickle.loads(attacks(witness)[name])
-        assert witness.exists(), name
-        witness.unlink()
+from learners.unpickle import AllowListPickler, Refused, resolve
+from tests.unit.learners.crafted_pickles import REBUILD, Reduced, called, load, river
 
 
 def test_a_module_that_is_not_let_in_is_not_even_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "planted_module.py").write_text("class Model: pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(Refused, match=r"planted_module\.Model"):
-        load(stack_global("planted_module", "Model"))
+        load(called("planted_module", "Model"))
     assert "planted_module" not in sys.modules
 
 
@@ -175,7 +36,7 @@ def test_classes_of_an_extra_module_are_let_in_but_nothing_else_of_it() -> None:
         load(counted)
     assert load(counted, ("fractions",)) == Fraction(1, 3)
     with pytest.raises(Refused, match=r"fractions\.Decimal"):
-        load(stack_global("fractions", "Decimal"), ("fractions",))
+        load(called("fractions", "Decimal"), ("fractions",))
 
 
 def trained(model: Any, target: Callable[[float], Any]) -> Any:
@@ -278,6 +139,11 @@ def test_numpy_generators_continue_where_they_were(make: Callable[[int], Any]) -
 def test_numpy_arrays_come_back() -> None:
     for array in (np.arange(5.0), np.arange(8)[::2], np.array(["a", None], dtype=object)):
         np.testing.assert_array_equal(load(pickle.dumps(array)), array)
+
+
+def test_what_builds_records_builds_nothing_else() -> None:
+    with pytest.raises(Refused, match=r"OrderedDict.* is no record"):
+        load(pickle.dumps(Reduced(REBUILD, OrderedDict, {"a": 1})))
 
 
 def test_the_pickler_refuses_what_the_unpickler_would() -> None:
