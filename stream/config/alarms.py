@@ -10,6 +10,8 @@ from stream.config.fields import Section
 
 SMALLEST: Final = 1000.0
 """Events per false alarm below which no detector would have the time to learn what is usual."""
+LARGEST: Final = 1e12
+"""Events per false alarm above which it is as good as none."""
 
 WEEK: Final = 604_800.0
 """Seconds."""
@@ -28,7 +30,7 @@ class AlarmsConfig(Section):
     expected_events_per_false_alarm: float | None = Field(
         None,
         ge=SMALLEST,
-        le=1e12,
+        le=LARGEST,
         allow_inf_nan=False,
         description="events that pass on average before one of all detectors alarms without a cause",
     )
@@ -69,10 +71,10 @@ class AlarmsConfig(Section):
                 "expected_events_per_second: is missing; false_alarms_per_week needs it, as detectors count events. "
                 "Give it, or give expected_events_per_false_alarm instead"
             )
-        if not SMALLEST <= self.events_per_alarm <= 1e12:
+        if not SMALLEST <= self.events_per_alarm <= LARGEST:
             raise ValueError(
                 f"false_alarms_per_week: got {weekly:g} at {rate:g} events a second, which is one in "
-                f"{self.events_per_alarm:,.0f} events; expected one in {SMALLEST:,.0f} to {1e12:,.0f}. "
+                f"{self.events_per_alarm:,.0f} events; expected one in {SMALLEST:,.0f} to {LARGEST:,.0f}. "
                 f"{'Raise' if self.events_per_alarm > SMALLEST else 'Lower'} it"
             )
         return self

@@ -6,10 +6,10 @@ import hashlib
 import json
 from typing import Final
 
+from stream.config.budget import divide
 from stream.config.model import Config
-from stream.core.budget import divide
 
-STATE_SECTIONS: Final = ("events", "labels", "model", "detectors", "adaptation", "scores")
+STATE_SECTIONS: Final = ("events", "labels", "model", "detectors", "adaptation", "scores", "fit")
 """The sections that determine what a task learns and decides, along with the detectors that a budget makes of theirs.
 All others may change between two runs.
 """

@@ -12,6 +12,8 @@ from stream.config.words import PathItem
 from stream.errors import ConfigError
 
 _START = "Start from a file in configs/, or write one from a sample with `driftline init`."
+_TABS = "Indent with spaces: YAML takes no tabs."
+_SYNTAX = "There or shortly above a colon, a quote or a bracket is missing, or a line is indented differently."
 
 
 class _Loader(yaml.SafeLoader):
@@ -73,7 +75,9 @@ def read(path: str | Path) -> Document:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark is not None else name
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError(f"{where}: {said}.") from None
+        if isinstance(error, yaml.constructor.ConstructorError):
+            raise ConfigError(f"{where}: {said}.") from None
+        raise ConfigError(f"{where}: not YAML: {said}.", _TABS if "character '\\t'" in said else _SYNTAX) from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}.") from None
     except RecursionError:

@@ -84,7 +84,7 @@ class FeatureGuess(NamedTuple):
 
 
 class LabelGuess(NamedTuple):
-    """A label that comes with the events, and the problem that it makes."""
+    """The field that says the truth, in the events or in labels that come by themselves, and the problem it makes."""
 
     path: str
     problem: Problem
@@ -92,8 +92,21 @@ class LabelGuess(NamedTuple):
     why: str
 
 
+class LabelsGuess(NamedTuple):
+    """What a sample of labels says: the field that names the event, and the truth. `known` of the `rows` labels name
+    an event of the sample.
+    """
+
+    rows: int
+    id: str
+    known: int
+    label: LabelGuess
+
+
 class Guess(NamedTuple):
-    """What a sample says. `left_out` tells why, by path."""
+    """What a sample says. `label` is one that comes with the events, `labels` is known where there was a sample of
+    them; `left_out` tells why, by path.
+    """
 
     rows: int
     id: str | None
@@ -101,12 +114,21 @@ class Guess(NamedTuple):
     time: str | None
     time_unit: Literal["s", "ms", "iso"]
     label: LabelGuess | None
+    labels: LabelsGuess | None
     features: list[FeatureGuess]
     left_out: dict[str, str]
 
+    @property
+    def truth(self) -> LabelGuess | None:
+        """The label, in whichever way it comes."""
+        return self.labels.label if self.labels is not None else self.label
 
-def infer(sample: Sequence[dict[str, Any]]) -> Guess:
-    """Guess the schema of events. Raises DataError for a sample with nothing in it that could be a feature."""
+
+def infer(sample: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]] | None = None) -> Guess:
+    """Guess the schema of events, and of labels that come by themselves where there is a sample of them.
+
+    Raises DataError for events with nothing in them that could be a feature, and for labels without an id or a truth.
+    """
     columns, left_out = _columns(sample)
     id_ = _pick(_ID_NAMES, [column for column in columns if column.is_unique and column.types in ({str}, {int})], "_id")
     if id_ is None:
@@ -115,6 +137,8 @@ def infer(sample: Sequence[dict[str, Any]]) -> Guess:
     time = _pick(_TIME_NAMES, [column for column in rest if _unit(column) is not None], "_time", anything=False)
     rest = [column for column in rest if column is not time]
     label = _pick(_LABEL_NAMES, [column for column in rest if len(column.types) == 1], "_label", anything=False)
+    if labels is not None and label is not None:
+        left_out[label.path] = "looks like the label, which comes by itself"
     features: list[FeatureGuess] = []
     for column in rest:
         if column is not label:
@@ -134,7 +158,8 @@ def infer(sample: Sequence[dict[str, Any]]) -> Guess:
         id_is_unique=id_ is not None and id_.is_unique,
         time=time.path if time is not None else None,
         time_unit=(_unit(time) if time is not None else None) or "s",
-        label=_label(label) if label is not None else None,
+        label=_label(label) if label is not None and labels is None else None,
+        labels=_labels(labels, id_) if labels is not None else None,
         features=features,
         left_out=left_out,
     )
@@ -220,6 +245,30 @@ def _label(column: Column) -> LabelGuess:
     if column.types == {str} or (column.types == {int} and len(values) <= MAX_CLASSES):
         return LabelGuess(column.path, Problem.MULTICLASS, None, f"{len(values)} values in the sample")
     return LabelGuess(column.path, Problem.REGRESSION, None, "a number with many values")
+
+
+def _labels(sample: Sequence[dict[str, Any]], events: Column | None) -> LabelsGuess:
+    """The schema of labels. The field that names the event is the one with most ids of `events`, then the one that is
+    called as they are, then one that is called like an id.
+    """
+    ids = set() if events is None else set(map(str, events.values))
+
+    def likeness(column: Column) -> tuple[int, bool, bool]:
+        shared = len(ids & set(map(str, column.values)))
+        same = events is not None and column.path == events.path
+        return shared, same, column.name in _ID_NAMES or column.name.endswith("_id")
+
+    columns = [column for column in _columns(sample)[0] if len(column.types) == 1]
+    id_ = max((column for column in columns if column.types in ({str}, {int})), key=likeness, default=None)
+    rest = [column for column in columns if column is not id_]
+    label = _pick(_LABEL_NAMES, rest, "_label", anything=False)
+    label = label or next((column for column in rest if _unit(column) is None), None)
+    if id_ is None or label is None:
+        raise DataError(
+            f"these {len(sample)} labels have no two fields that could be the event's id and the truth.",
+            'A label is a JSON object such as {"id": "e17", "label": true}.',
+        )
+    return LabelsGuess(len(sample), id_.path, sum(str(value) in ids for value in id_.values), _label(label))
 
 
 def _feature(column: Column) -> FeatureGuess | str:

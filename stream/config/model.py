@@ -3,62 +3,31 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from learners.base import LearnerError, Problem, Schema
 from learners.registry import AnyLearnerConfig, build
+from stream.config.adaptation import AdaptationConfig
 from stream.config.alarms import AlarmsConfig
+from stream.config.budget import divide, one_of
+from stream.config.decision import DecisionConfig
 from stream.config.detectors import DetectorsConfig
-from stream.config.fields import Brokers, Duration, FieldPath, Secret, Section, TopicName, Words
+from stream.config.events import EventsConfig, LabelsConfig
+from stream.config.fields import Duration, Section, TopicName, Words
+from stream.config.health import FitConfig
+from stream.config.history import HistoryConfig
+from stream.config.kafka import KafkaConfig
+from stream.config.redis import RedisConfig
 from stream.config.references import ReferencesConfig
-from stream.config.runtime import HttpConfig, MergeConfig, RuntimeConfig
-from stream.core.budget import divide, one_of
+from stream.config.runtime import MergeConfig, RuntimeConfig
+from stream.config.security import SecurityConfig
+from stream.config.tracing import TracingConfig
+from stream.config.web import HttpConfig
+from stream.config.webhooks import MOST, WebhookConfig
 
 _APP: Final = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
-
-
-class SaslConfig(Section):
-    """How to log in to the broker."""
-
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("SCRAM-SHA-512", description="SASL mechanism")
-    username: str = Field(description="user name at the broker")
-    password: Secret = Field(description="where the password is kept")
-
-
-class TlsConfig(Section):
-    """TLS towards the broker."""
-
-    ca_file: str | None = Field(None, description="certificate authority to trust (PEM); the system's when left out")
-    cert_file: str | None = Field(None, description="client certificate (PEM), where the broker asks for one")
-    key_file: str | None = Field(None, description="key of the client certificate (PEM)")
-    check_hostname: bool = Field(True, description="refuse a broker whose certificate names another host")
-
-
-class KafkaConfig(Section):
-    """The broker, and how the worker talks to it."""
-
-    bootstrap_servers: Brokers = Field("localhost:9092", description="broker addresses, host:port, by commas")
-    client: Literal["auto", "kafka-python", "confluent"] = Field(
-        "auto", description="client library: confluent (extra `fast`) takes less CPU; auto takes it if it is installed"
-    )
-    instance: Annotated[str, Words("letters, digits, dots, underscores and hyphens, at most 200")] | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9._-]{1,200}$",
-        description="name of this worker that outlives restarts and no other worker has, such as its pod's: then a "
-        "restart takes its partitions back without a rebalance",
-    )
-    group: str | None = Field(None, description="consumer group; `driftline-{app}` when left out")
-    tls: TlsConfig | None = Field(None, description="TLS towards the broker; left out: none")
-    sasl: SaslConfig | None = Field(None, description="log-in at the broker; left out: none")
-    max_poll_records: int = Field(2000, ge=1, le=100_000, description="most records taken in one poll")
-    max_poll_interval: Duration = Field(300.0, ge=1, description="longest time between two polls before a rebalance")
-    session_timeout: Duration = Field(45.0, ge=1, description="silence after which the broker takes a worker for dead")
-    transaction_timeout: Duration = Field(
-        10.0, ge=1, le=900, description="age at which the broker gives up a transaction that was left open"
-    )
-    start_from: Literal["earliest", "latest"] = Field("earliest", description="where a group with no offsets begins")
 
 
 class TopicsConfig(Section):
@@ -76,113 +45,18 @@ class TopicsConfig(Section):
         description="the order in which records were taken goes here, for resuming and explaining; same partition "
         "count as `events`; `driftline-{app}-journal` when left out",
     )
+    audit: TopicName | None = Field(
+        None, description="who changed what by hand goes here; `driftline-{app}-audit` when left out"
+    )
 
     @model_validator(mode="after")
     def _no_topic_twice(self) -> TopicsConfig:
-        named = (self.events, self.labels, self.predictions, self.alerts, self.dead_letters, self.journal)
+        named = (self.events, self.labels, self.predictions, self.alerts, self.dead_letters, self.journal, self.audit)
         names = [name for name in named if name]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"topic {twice[0]!r} is used for two purposes; give each its own topic")
         return self
-
-
-class AnyFeature(Section):
-    """What all features have."""
-
-    path: FieldPath | None = Field(
-        None, description="where it stands in the event, dots for nesting; left out: its name"
-    )
-    required: bool = Field(False, description="an event without it is a dead letter")
-
-
-class NumberFeature(AnyFeature):
-    """A numeric feature."""
-
-    type: Literal["number"] = Field(description="a finite number")
-    min: float | None = Field(None, allow_inf_nan=False, description="smallest value allowed")
-    max: float | None = Field(None, allow_inf_nan=False, description="largest value allowed")
-
-    @model_validator(mode="after")
-    def _range_holds_something(self) -> NumberFeature:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min is {self.min:g} and max is {self.max:g}; expected min to be at most max")
-        return self
-
-
-class CategoryFeature(AnyFeature):
-    """A categorical feature."""
-
-    type: Literal["category"] = Field(description="a text value")
-    values: list[str] | None = Field(None, min_length=1, description="the only values allowed; left out: any")
-    max_length: int = Field(256, ge=1, description="longest text allowed, in characters")
-
-
-class BooleanFeature(AnyFeature):
-    """A feature that is true or false."""
-
-    type: Literal["boolean"] = Field(description="true or false")
-
-
-Feature: TypeAlias = Annotated[NumberFeature | CategoryFeature | BooleanFeature, Field(discriminator="type")]
-
-
-class EventsConfig(Section):
-    """How to read an event."""
-
-    id: FieldPath = Field("id", description="path of the event's id, a text or whole number; labels name it")
-    time: FieldPath | None = Field(None, description="path of the event's time; the record's time when left out")
-    time_unit: Literal["s", "ms", "iso"] = Field(
-        "s", description="unit of the times: seconds, milliseconds or ISO 8601"
-    )
-    label: FieldPath | None = Field(
-        None, description="path of a label that comes inline with the event; an event without it waits"
-    )
-    features: dict[str, Feature] = Field(min_length=1, description="the features to learn from, by name")
-
-    @property
-    def numeric(self) -> tuple[str, ...]:
-        """Names of the numeric features, in order."""
-        return tuple(name for name, feature in self.features.items() if feature.type == "number")
-
-    @property
-    def categorical(self) -> tuple[str, ...]:
-        """Names of the features with categories, in order; true and false are two of them."""
-        return tuple(name for name, feature in self.features.items() if feature.type != "number")
-
-    @model_validator(mode="after")
-    def _one_meaning_per_path(self) -> EventsConfig:
-        """A value is the id, the time, the label or one feature. A label that is also a feature would be a leak."""
-        named = [("id", self.id), ("time", self.time), ("label", self.label)]
-        named += [(f"features.{name}", feature.path or name) for name, feature in self.features.items()]
-        seen: dict[str, str] = {}
-        for name, path in named:
-            if path is None:
-                continue
-            if path in seen:
-                raise ValueError(
-                    f"{name} and {seen[path]} both stand at {path!r}; give each its own path, or remove one"
-                )
-            seen[path] = name
-        for path, name in seen.items():
-            parents = path.split(".")[:-1]
-            above = next((p for i in range(len(parents)) if (p := ".".join(parents[: i + 1])) in seen), None)
-            if above is not None:
-                raise ValueError(f"{seen[above]} stands at {above!r} and {name} inside it, at {path!r}; remove one")
-        return self
-
-
-class LabelsConfig(Section):
-    """How to read labels, and how long to wait for them."""
-
-    id: FieldPath = Field("id", description="path of the event id in a label record")
-    label: FieldPath = Field("label", description="path of the label in a label record")
-    ttl: Duration = Field(
-        604800.0, gt=0, description="how long a prediction waits for its label, and a label for its event"
-    )
-    max_pending: int = Field(
-        200_000, ge=1, description="most predictions of one task that wait; the oldest expire beyond it"
-    )
 
 
 class ModelConfig(Section):
@@ -195,7 +69,15 @@ class ModelConfig(Section):
     positive: str | None = Field(
         None, description="binary only: the label text that means true; left out: labels are true/false or 1/0"
     )
-    threshold: float = Field(0.5, gt=0, lt=1, description="binary only: probability from which the prediction is true")
+    threshold: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="binary only: probability from which the prediction is true",
+    )
+    decision: DecisionConfig | None = Field(
+        None, description="decisions by what mistakes cost, or by recent labels; left out: by `threshold`, or likeliest"
+    )
     learner: AnyLearnerConfig = Field(description="the learner; see its kinds below")
     seed: int = Field(1, ge=0, description="seed of all random choices")
 
@@ -205,37 +87,26 @@ class ModelConfig(Section):
             raise ValueError(f"`positive` is for binary problems; this one is {self.problem.value}: remove it")
         return self
 
+    @model_validator(mode="after")
+    def _decisions_can_be_made(self) -> ModelConfig:
+        decision = self.decision
+        if decision is None:
+            return self
+        if self.problem is Problem.REGRESSION:
+            raise ValueError("`decision` is for classes; this problem is regression: remove it")
+        if self.problem is Problem.MULTICLASS:
+            if decision.tune is not None:
+                raise ValueError("decision.tune: only binary problems have a threshold; remove it, or give costs")
+            return self
+        decision.check_binary()
+        if decision.costs and "threshold" in self.model_fields_set:
+            raise ValueError("`threshold` and `decision.costs` both say when a prediction is true; remove one")
+        return self
+
     @property
     def outputs(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What detectors see of a prediction: the names of its numbers and of its categories."""
         return ("score",), () if self.problem is Problem.REGRESSION else ("class",)
-
-
-class AdaptationConfig(Section):
-    """What happens on concept drift."""
-
-    policy: Literal["replace_when_better", "alert_only"] = Field(
-        "replace_when_better", description="train a challenger and promote it when it beats the champion, or only tell"
-    )
-    start: Literal["warning", "drift"] = Field("drift", description="when a fresh challenger starts to learn")
-    min_labels: int = Field(
-        500, ge=30, description="labelled events over which a challenger is compared; none is promoted before"
-    )
-    max_labels: int = Field(
-        20_000, ge=30, description="labelled events after which a challenger that has not won is dropped"
-    )
-    margin: float = Field(
-        0.02,
-        ge=0,
-        lt=1,
-        description="how much smaller the challenger's mean loss must be, as a share of the champion's",
-    )
-
-    @model_validator(mode="after")
-    def _room_to_win(self) -> AdaptationConfig:
-        if self.max_labels < self.min_labels:
-            raise ValueError(f"max_labels is {self.max_labels}; expected at least min_labels ({self.min_labels})")
-        return self
 
 
 class AlertsConfig(Section):
@@ -253,32 +124,13 @@ class ScoresConfig(Section):
     """Prequential scores."""
 
     window: int = Field(2000, ge=50, le=1_000_000, description="labelled events that the windowed scores look back on")
-
-
-class RedisConfig(Section):
-    """The model store."""
-
-    url: Annotated[str, Words("an address that begins with redis://, rediss:// or unix://")] = Field(
-        "redis://localhost:6379/0",
-        pattern=r"^(rediss?|unix)://",
-        description="address of the server, with its database number",
+    rare: int = Field(
+        200,
+        ge=1,
+        le=100_000,
+        description="newest labels of each class kept beyond the window, for recall and precision by class, the area "
+        "under the precision-recall curve, costs and the threshold",
     )
-    password: Secret | None = Field(None, description="where the password is kept, if the server asks for one")
-    poll_interval: Duration = Field(
-        2.0, gt=0, description="time between looks at the champion pointer, in case a hint was lost"
-    )
-    timeout: Duration = Field(2.0, gt=0, description="longest wait for one answer")
-
-
-class SecurityConfig(Section):
-    """Trust in models."""
-
-    signing_key: Secret = Field(
-        default_factory=lambda: Secret(env="DRIFTLINE_SIGNING_KEY", file=None),
-        description="key with which models are signed and checked: at least 32 characters, the same for all workers",
-    )
-    key_id: str = Field("k1", min_length=1, max_length=32, description="name of the key, written into what it signs")
-    old_keys: dict[str, Secret] = Field({}, description="keys still accepted for reading, by key id")
 
 
 class AuditConfig(Section):
@@ -307,9 +159,17 @@ class Config(Section):
     adaptation: AdaptationConfig = Field(default_factory=AdaptationConfig, description="what happens on concept drift")
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="when alerts are held back")
     scores: ScoresConfig = Field(default_factory=ScoresConfig, description="prequential scores")
+    fit: FitConfig | None = Field(
+        default_factory=FitConfig, description="what watches for over- and underfitting; null: nothing does"
+    )
+    history: HistoryConfig | None = Field(
+        default_factory=HistoryConfig, description="what the page and the API tell of the past; null: nothing is kept"
+    )
     redis: RedisConfig = Field(default_factory=RedisConfig, description="the model store")
     security: SecurityConfig = Field(default_factory=SecurityConfig, description="trust in models")
-    http: HttpConfig = Field(default_factory=HttpConfig, description="metrics and health")
+    http: HttpConfig = Field(default_factory=HttpConfig, description="page, API, metrics and health")
+    tracing: TracingConfig | None = Field(None, description="traces by OpenTelemetry; left out: none")
+    webhooks: list[WebhookConfig] = Field([], max_length=MOST, description="where alerts are posted to")
     delivery: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once",
         description="exactly_once: outputs and positions in one transaction; at_least_once: lower latency, but outputs "
@@ -320,11 +180,14 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _journal_is_named_after_the_app(cls, data: Any) -> Any:
-        """Two services that share a broker must not share a journal."""
+    def _own_topics_are_named_after_the_app(cls, data: Any) -> Any:
+        """Two services that share a broker must share neither a journal nor an audit."""
         topics = data.get("topics") if isinstance(data, dict) else None
-        if isinstance(topics, dict) and topics.get("journal") is None and _APP.match(str(data.get("app"))):
-            return {**data, "topics": {**topics, "journal": f"driftline-{data['app']}-journal"}}
+        if isinstance(topics, dict) and _APP.match(str(data.get("app"))):
+            named = {
+                name: f"driftline-{data['app']}-{name}" for name in ("journal", "audit") if topics.get(name) is None
+            }
+            return {**data, "topics": {**topics, **named}}
         return data
 
     @model_validator(mode="after")
@@ -339,6 +202,14 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _webhooks_differ(self) -> Config:
+        names = [hook.name for hook in self.webhooks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"webhooks: {twice[0]!r} stands there twice; give each a name of its own")
+        return self
+
+    @model_validator(mode="after")
     def _labels_come_from_somewhere(self) -> Config:
         if self.topics.labels is None and self.events.label is None:
             raise ValueError("no labels: set topics.labels (labels on their own topic) or events.label (inline)")
@@ -346,12 +217,15 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _learner_can_be_built(self) -> Config:
-        """Which problem a learner can do is its to say: build it, once."""
+        """Which problem a learner can do is its to say: build each, once."""
         schema = Schema(self.events.numeric, self.events.categorical)
-        try:
-            build(self.model.learner, self.model.problem, schema)
-        except LearnerError as error:
-            raise ValueError(f"model.{error}") from None
+        learners = {"model.": self.model.learner}
+        learners |= {f"adaptation.pool[{place}]: ": learner for place, learner in enumerate(self.adaptation.pool)}
+        for path, learner in learners.items():
+            try:
+                build(learner, self.model.problem, schema)
+            except LearnerError as error:
+                raise ValueError(f"{path}{error}") from None
         return self
 
     @model_validator(mode="after")

@@ -161,7 +161,7 @@ def _bad_value(path: tuple[PathItem, ...], place: Place | None, got: Any, messag
 
 
 def _holds_secrets(place: Place) -> bool:
-    return Secret in models_in(place.annotation) or (place.field is not None and place.field.annotation is Secret)
+    return any(issubclass(model, Secret) for model in models_in(place.annotation))
 
 
 def _described(place: Place | None) -> str:

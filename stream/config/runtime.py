@@ -1,4 +1,4 @@
-"""How a worker runs: the merging of its inputs, its rhythm, what it keeps, and where it is asked how it does."""
+"""How a worker runs: the merging of its inputs, its rhythm, and what it keeps."""
 
 from __future__ import annotations
 
@@ -19,13 +19,6 @@ class MergeConfig(Section):
         description="longest time a record waits for the other topic when that is silent; one younger goes at once",
     )
     max_buffered: int = Field(20_000, ge=100, description="records of one partition held before it is paused")
-
-
-class HttpConfig(Section):
-    """The address of /metrics, /healthz and /readyz."""
-
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
-    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 picks a free one")
 
 
 class ArchiveConfig(Section):

@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from stream.config.fields import Secret
-from stream.config.model import SecurityConfig
 from stream.errors import ConfigError
-
-MIN_KEY: Final = 32
-"""Shortest signing key, in characters."""
 
 
 def secret(source: Secret, field: str = "secret", env: Mapping[str, str] = os.environ) -> str:
@@ -35,30 +30,3 @@ def secret(source: Secret, field: str = "secret", env: Mapping[str, str] = os.en
     if not value:
         raise ConfigError(f"{field}: the file {file} is empty.")
     return value
-
-
-_HOW = (
-    'Make one with `python -c "import secrets; print(secrets.token_hex(32))"` and keep it: models signed with another '
-    "are refused."
-)
-
-
-def signing_key(security: SecurityConfig, env: Mapping[str, str] = os.environ) -> bytes:
-    """The key that models are signed with. Raises ConfigError if it is missing or shorter than `MIN_KEY`."""
-    return _key(security.signing_key, "security.signing_key", env)
-
-
-def accepted_keys(security: SecurityConfig, env: Mapping[str, str] = os.environ) -> dict[str, bytes]:
-    """All keys whose signatures are accepted, by key id: the signing key and the old ones. Raises ConfigError."""
-    old = {key_id: _key(source, f"security.old_keys.{key_id}", env) for key_id, source in security.old_keys.items()}
-    return {**old, security.key_id: signing_key(security, env)}
-
-
-def _key(source: Secret, field: str, env: Mapping[str, str]) -> bytes:
-    try:
-        value = secret(source, field, env)
-    except ConfigError as error:
-        raise ConfigError(error.message, f"{error.cure} {_HOW}") from error
-    if len(value) < MIN_KEY:
-        raise ConfigError(f"{field}: the key has {len(value)} characters; expected at least {MIN_KEY}.", _HOW)
-    return value.encode()

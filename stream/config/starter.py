@@ -15,18 +15,31 @@ _LEARNERS = {
     Problem.MULTICLASS: ("hoeffding_adaptive_tree", "more accurate and slower: adaptive_random_forest"),
     Problem.REGRESSION: ("linear_regression", "where features interplay, try hoeffding_adaptive_tree"),
 }
+_ON_ERRORS = {
+    Problem.BINARY: ("cusum", "the soonest for errors of 0 or 1"),
+    Problem.MULTICLASS: ("cusum", "the soonest for errors of 0 or 1"),
+    Problem.REGRESSION: ("adwin", "for errors of any scale, some of which may be large"),
+}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NOT_IN_APP = re.compile(r"[^a-z0-9]+")
 
 
-def starter(guess: Guess, *, name: str, source: str, bootstrap: str | None = None, topic: str | None = None) -> str:
+def starter(
+    guess: Guess,
+    *,
+    name: str,
+    source: str,
+    bootstrap: str | None = None,
+    topic: str | None = None,
+    labels_topic: str | None = None,
+) -> str:
     """The file. `name` becomes the service's, `source` says where the sample came from.
 
     It loads as it stands. Texts of the sample that stand in it are its field names and, for a binary label, one class.
     """
     app = app_name(name)
     lines = [
-        f"# A first configuration, from {guess.rows} events of {_one_line(source)}. Read it, change it, then:",
+        f"# A first configuration, from {guess.rows:,} events of {_one_line(source)}. Read it, change it, then:",
         "#",
         "#   driftline check -c FILE --connect --create-topics",
         "#   driftline run -c FILE",
@@ -40,7 +53,7 @@ def starter(guess: Guess, *, name: str, source: str, bootstrap: str | None = Non
         "",
         "topics:",
         f"  events: {_scalar(topic or f'{app}.events')}",
-        *_labels_topic(guess, app),
+        *_labels_topic(guess, labels_topic or f"{app}.labels"),
         f"  predictions: {app}.predictions",
         f"  alerts: {app}.alerts",
         f"  dead_letters: {app}.dead-letters",
@@ -55,6 +68,9 @@ def starter(guess: Guess, *, name: str, source: str, bootstrap: str | None = Non
         "# Models are signed. Put a key of at least 32 characters into this variable, the same for all workers.",
         "security:",
         "  signing_key: {env: DRIFTLINE_SIGNING_KEY}",
+        "",
+        "http:  # /metrics, /healthz and /readyz; each service on a machine needs a port of its own",
+        "  port: ${DRIFTLINE_HTTP_PORT:-8080}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -64,11 +80,11 @@ def app_name(text: str) -> str:
     return _NOT_IN_APP.sub("-", text.lower()).strip("-")[:60] or "service"
 
 
-def _labels_topic(guess: Guess, app: str) -> Iterator[str]:
+def _labels_topic(guess: Guess, topic: str) -> Iterator[str]:
     if guess.label is None:
-        yield f"  labels: {app}.labels  # with as many partitions as the events"
+        yield f"  labels: {_scalar(topic)}  # with as many partitions as the events"
     else:
-        yield f"  # labels: {app}.labels  # left out: the label comes with the event; set it if labels come late"
+        yield f"  # labels: {topic}  # left out: the label comes with the event; set it if labels come late"
 
 
 def _events(guess: Guess) -> Iterator[str]:
@@ -115,22 +131,34 @@ def _feature(feature: FeatureGuess, names: set[str]) -> str:
 
 def _labels(guess: Guess) -> Iterator[str]:
     yield "labels:"
-    if guess.label is None:
-        yield "  id: id  # where a label record names its event"
-        yield "  label: label  # where it says the truth"
-    yield "  ttl: 7d  # how long a prediction waits for its label"
+    if guess.labels is not None:
+        labels = guess.labels
+        note = f"{'' if labels.known else 'CHECK THIS: '}{labels.known:,} of {labels.rows:,} labels"
+        yield f"  id: {_scalar(labels.id)}  # {note} name an event of the sample by it"
+        yield f"  label: {_scalar(labels.label.path)}  # looks like the truth: {labels.label.why}"
+    elif guess.label is None:
+        yield "  id: id  # CHANGE THIS: the field of a label that names its event"
+        yield "  label: label  # CHANGE THIS: the field that says the truth"
+    yield "  ttl: 7d  # CHANGE THIS if labels come later: how long a prediction waits for its label"
     yield ""
 
 
+def _problem(guess: Guess) -> Problem:
+    return guess.truth.problem if guess.truth is not None else Problem.BINARY
+
+
 def _model(guess: Guess, app: str) -> Iterator[str]:
-    problem = guess.label.problem if guess.label is not None else Problem.BINARY
+    problem = _problem(guess)
     learner, advice = _LEARNERS[problem]
     yield "model:"
     yield f"  name: {_scalar(app)}"
-    note = "" if guess.label is not None else "  # CHANGE THIS if needed: binary, multiclass or regression"
-    yield f"  problem: {problem.value}{note}"
-    if guess.label is not None and guess.label.positive is not None:
-        yield f"  positive: {_scalar(guess.label.positive)}  # the text that means true; the rarer of the two here"
+    if guess.truth is None:
+        yield f"  problem: {problem.value}  # CHANGE THIS if needed: binary, multiclass or regression"
+        yield "  # positive: TEXT  # needed where labels are texts: the one that means true"
+    else:
+        yield f"  problem: {problem.value}"
+        if guess.truth.positive is not None:
+            yield f"  positive: {_scalar(guess.truth.positive)}  # the text that means true; the rarer of the two here"
     yield f"  learner: {{kind: {learner}}}  # {advice}"
     yield ""
 
@@ -138,8 +166,9 @@ def _model(guess: Guess, app: str) -> Iterator[str]:
 def _detectors(guess: Guess) -> Iterator[str]:
     types = {feature.type for feature in guess.features}
     yield "detectors:"
+    kind, advice = _ON_ERRORS[_problem(guess)]
     yield "  concept:  # on the model's errors"
-    yield "    - kind: adwin"
+    yield f"    - kind: {kind}  # {advice}"
     yield "  data:  # on the features"
     if "number" in types:
         yield "    - kind: ks"

@@ -150,7 +150,7 @@ def _type_words(annotation: Any) -> str:
         return one_of(args)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return one_of(member.value for member in annotation)
-    if annotation is Secret:
+    if isinstance(annotation, type) and issubclass(annotation, Secret):
         return "`env: NAME` or `file: PATH` (a secret is never written here)"
     models = models_in(annotation)
     kinds = [kind[1] for model in models if (kind := kind_of(model)) is not None]
@@ -200,7 +200,7 @@ def _bounds(annotation: Any, metadata: Iterable[Any]) -> str:
 
 
 def _number(bound: Any) -> str:
-    return f"{bound:g}" if isinstance(bound, float) and abs(bound) < 1e6 else str(bound)
+    return f"{bound:.15g}" if isinstance(bound, float) else str(bound)
 
 
 def _below(data: Any, item: PathItem) -> Any:

@@ -17,11 +17,18 @@ _SEVERITIES: Final = {
     "data_drift": "warning",
     "prediction_drift": "warning",
     "data_quality": "warning",
+    "performance": "warning",
+    "label_starvation": "warning",
 }
 """How much it matters: people are woken for a model that became worse, told of the rest."""
 
 NOTABLE: Final = 2 / 3
 """Statistic over threshold from which a feature that has not alarmed is told of beside one that has."""
+
+
+def severity_of(kind: str) -> str:
+    """How much alerts of a kind matter, while what they tell of lasts."""
+    return _SEVERITIES.get(kind, "info")
 
 
 class Cooldown:
@@ -55,7 +62,7 @@ class AlertMaker:
             id=id_of(self._app, self._partition, kind, at[0], *what),
             ts=at[1],
             kind=kind,
-            severity=_SEVERITIES.get(kind, "info"),
+            severity=severity_of(kind),
             model=self._model,
             model_version=version,
             partition=self._partition,

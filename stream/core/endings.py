@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from detectors.base import Reading, State
 from stream.core.levels import Level, Stretch, share
@@ -25,6 +26,9 @@ _MOST_VARIED: Final = 0.25
 QUIET: Final = 5
 """Blocks of errors without another alarm after which their level is what is usual."""
 
+_HALF: Final = 0.5
+"""A larger share of rejected records never becomes what is usual: most of a topic is lost."""
+
 FEWEST_EVENTS: Final = 100
 CALM: Final = 2
 """Reviews in a row in which detectors must find a feature as its reference for its level to be what is usual."""
@@ -38,13 +42,26 @@ Subject: TypeAlias = tuple[str | None, str | None]
 
 
 class Member:
-    """A subject that has drifted, and how far from the usual it is. Errors are no distance below the usual."""
+    """A subject that has drifted, and how far from the usual it is.
 
-    def __init__(self, evidence: Contributor, usual: Level, drifted: Level) -> None:
+    What can only be too much, such as errors, is no distance below the usual. What may be `most` is not back above.
+    """
+
+    def __init__(
+        self,
+        evidence: Contributor,
+        usual: Level,
+        drifted: Level,
+        *,
+        only_too_much: bool = False,
+        most: float = math.inf,
+    ) -> None:
         self.evidence = evidence  # at its clearest
         self.usual = usual
         self.drifted = drifted
         self.now = drifted
+        self._only_too_much = only_too_much
+        self._most = most
         self._told = 1.0  # the largest distance that was told
         self.calm = 0
 
@@ -54,13 +71,13 @@ class Member:
         distance = share(self.usual, self.drifted, self.now)
         usual, now = self.usual.value, self.now.value
         below = usual is not None and now is not None and now < usual
-        return 0.0 if distance and below and self.evidence.direction == "worse" else distance
+        return 0.0 if distance and below and self._only_too_much else distance
 
     @property
     def back(self) -> bool:
         """Whether it is as it was before."""
         distance = self.distance
-        return distance is not None and distance <= BACK
+        return distance is not None and distance <= BACK and (self.now.value or 0.0) <= self._most
 
     @property
     def has_moved_on(self) -> bool:
@@ -70,6 +87,11 @@ class Member:
     def tell(self) -> None:
         """What is now is told."""
         self._told = self.distance or 1.0
+
+    def led_to_now(self) -> None:
+        """What is now is what the drift has led to, unless it is back."""
+        if self.distance is not None and not self.back:
+            self.drifted = self.now
 
     def widen(self) -> None:
         """What is now is what the drift has led to, if it is further from the usual than was thought."""
@@ -85,12 +107,14 @@ class Member:
 
 
 class ErrorEnding:
-    """Looks at the errors since a concept drift in blocks of no fewer than it took to see the drift.
+    """Looks at the errors since a drift in blocks of no fewer than it took to see the drift.
 
     The first tells where the drift has led to, which few errors do not. Those after it have so many that the mean tells
     back from not back. The first with a mean near the usual is the recovery. After `QUIET` blocks in which no detector
     has alarmed again, the drift has settled.
     """
+
+    quiet: ClassVar[int] = QUIET
 
     def __init__(self, member: Member, took: int, errors: Stretch | None) -> None:
         self._member = member
@@ -125,26 +149,64 @@ class ErrorEnding:
             return False
         self._member.now = Level(self._sum / self._n)
         self._quiet += 1
-        if not self._certain:
-            self._certain = True
-            self._member.widen()
+        self._look()
         if self._member.back and self._n >= self._needed():
             self._verdict = "recovered"
-        elif self._quiet >= QUIET:
+        elif self._quiet >= self.quiet:
             self._verdict = "settled"
         self.start()
         return True
+
+    def _look(self) -> None:
+        """Take note of what is now."""
+        if not self._certain:
+            self._certain = True
+            self._member.widen()
 
     def verdict(self) -> AlertState | None:
         """Whether, and how, the drift is over."""
         return self._verdict
 
+    def _level(self) -> float | None:
+        """What is to be told from the usual."""
+        return self._member.drifted.value
+
     def _needed(self) -> int:
         """Errors whose mean tells back from not back."""
-        usual, drifted = self._member.usual.value, self._member.drifted.value
+        usual, drifted = self._member.usual.value, self._level()
         if usual is None or drifted is None or usual == drifted:
             return 0
         return min(MOST_ERRORS, math.ceil(self._variance * (_ROOM / (drifted - usual)) ** 2))
+
+
+class RecordEnding(ErrorEnding):
+    """Looks at records, of which rejected ones are errors.
+
+    A rise of them is found in so few that its size is as likely thought too large as too small, and may fall to a part
+    of that. So what is told from the usual is the share in the two newest blocks that were not back; in one of them it
+    may have fallen. What is usual of them was stated and not learnt, so that it takes longer until something else is;
+    nothing else is while more than half are rejected.
+    """
+
+    quiet = 50
+
+    def __init__(self, member: Member, took: int, errors: Stretch | None) -> None:
+        self._shares: deque[float] = deque(maxlen=2)
+        super().__init__(member, took, errors)
+
+    def _look(self) -> None:
+        if not self._certain:
+            self._certain = True
+            self._member.led_to_now()
+        if self._sum > _HALF * self._n:
+            self._quiet = 0
+        if not self._member.back:
+            self._shares.append(self._sum / self._n)
+            share = max(self._shares)
+            self._variance = share * (1.0 - share)
+
+    def _level(self) -> float | None:
+        return max(self._shares) if self._shares else super()._level()
 
 
 class FeatureEnding:

@@ -8,24 +8,33 @@ between them determine all that it does; how the records are cut into spans, and
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from msgspec import structs
-
 from detectors.base import Signal, State
 from stream.config.model import Config
-from stream.core.adaptation import CHECK_EVERY
 from stream.core.alerts import AlertMaker
-from stream.core.incidents import BLOCK, Place
+from stream.core.drifts import Drifts
+from stream.core.incidents import BLOCK
 from stream.core.outputs import predictions, split, topic_of
 from stream.core.pending import Joined, Waiting
 from stream.core.runs import predict_and_learn
 from stream.core.state import TaskState
 from stream.profile import Profile
-from stream.records import Alert, Command, Effect, Event, Label, Promote, Rejected, Span, Swap, Target
+from stream.records import (
+    Challenge,
+    Command,
+    Effect,
+    Event,
+    Label,
+    Promote,
+    Rejected,
+    Span,
+    Swap,
+    Target,
+    Withdraw,
+)
 
 MAX_AHEAD = 3600.0
 """Seconds that record time may run ahead of the time passed in. A clock that jumps further is not believed."""
@@ -51,6 +60,7 @@ class Engine:
         self.partition = partition
         self.state = state or TaskState(config, profile)
         self._alerts = AlertMaker(config, partition)
+        self._drifts = Drifts(self.state, self._alerts)
 
     def process(self, span: Span, now: float) -> list[Effect]:
         """Take a whole span, through any promotion that is asked for on the way: for drivers that carry out none.
@@ -76,25 +86,27 @@ class Engine:
         taken, rest = split(span, at_event, at_label, self.config) if stopped else (span, None)
         effects[:0] = [*taken.rejected, *self._judge_rejected(taken, now + MAX_AHEAD)]
         unlabelled, unknown = self.state.pending.given_up()
-        self._count("predictions", "expired", unlabelled)
-        self._count("labels", "expired", unknown)
+        self.state.count("predictions", "expired", unlabelled)
+        self.state.count("labels", "expired", unknown)
         return Taken(effects, taken, rest)
 
     def command(self, command: Command, now: float) -> list[Effect]:
-        """Apply what was decided outside the stream: a swap, or a promotion that was refused."""
+        """Apply what was decided outside the stream: a swap, a promotion that was refused, or a challenger that comes
+        or goes.
+        """
         state = self.state
+        if isinstance(command, (Challenge, Withdraw)):
+            state.take_part(command)
+            return []
         if not isinstance(command, Swap):
-            state.adaptation.drop()
+            state.adaptation.refused()
             return []
         before = state.version
-        state.champion, state.version = command.learner, command.version
-        state.adaptation.drop()
-        state.monitors.forget_champion()
-        state.incidents.swapped()
+        state.serve(command)
         if before == 0:
             return []
         offset = state.positions.get("events", 0)
-        kind = "rollback" if command.reason == "rollback" else "model_swap"
+        kind = "rollback" if command.cause == "rollback" else "model_swap"
         detail = f"version {before} to {command.version}: {command.reason}"
         return [self._alerts.make(kind, state.version, (offset, state.stream_time), "swapped", detail=detail)]
 
@@ -103,13 +115,7 @@ class Engine:
         """The promotion that was asked for and is not answered yet. Whoever resumes a task from a snapshot takes it up
         before the next record.
         """
-        challenger = self.state.adaptation.challenger
-        won = None if challenger is None else challenger.won
-        if challenger is None or won is None:
-            return None
-        scores = {"champion_loss": won.champion_loss, "challenger_loss": won.challenger_loss}
-        expected, reason = self.state.version, "beat_champion"
-        return Promote(challenger.learner, expected, reason, scores, won.labels, won.offset, won.timestamp)
+        return self.state.adaptation.proposal(self.state.version)
 
     # events
 
@@ -123,7 +129,7 @@ class Engine:
         version, time, ahead = state.version, state.stream_time, now + MAX_AHEAD
         latency_ms = (now - span.received) * 1000.0
         fresh, rows = list[Event](), list[Waiting]()
-        run, joined, longest = list[Event](), Joined([], [], []), self._longest_run()
+        run, joined, longest = list[Event](), Joined.none(), self._longest_run()
         for event in span.events:
             if time < event.timestamp <= ahead:
                 state.stream_time = time = event.timestamp
@@ -131,13 +137,13 @@ class Engine:
                     pending.expire(time)
             id_ = event.id
             if knows(id_):
-                self._count("events", "duplicate")
+                state.count("events", "duplicate")
                 continue
             waiting = Waiting(event.features, version, time, event.offset)
             if event.label is None and not has_label_for(id_):
                 if run:
                     self._take_run(run, joined, latency_ms, effects)
-                    run, joined, longest = [], Joined([], [], []), self._longest_run()
+                    run, joined, longest = [], Joined.none(), self._longest_run()
                 fresh.append(event)
                 rows.append(waiting)
                 wait(id_, waiting)
@@ -147,63 +153,60 @@ class Engine:
                 fresh, rows = [], []
             run.append(event)
             joined.waiting.append(waiting)
-            joined.labels.append(self._label_at_once(event))
+            label, at = self._label_at_once(event)
+            joined.labels.append(label)
             joined.times.append(time)
+            joined.offsets.append(at)
             if len(run) == longest:
                 if self._take_run(run, joined, latency_ms, effects):
-                    self._reached("events", event.offset)
+                    state.reached("events", event.offset)
                     return event.offset
-                run, joined, longest = [], Joined([], [], []), self._longest_run()
+                run, joined, longest = [], Joined.none(), self._longest_run()
         self._predict(fresh, rows, latency_ms, effects)
         self._take_run(run, joined, latency_ms, effects)
-        self._reached("events", span.events[-1].offset)
+        state.reached("events", span.events[-1].offset)
         return None
 
-    def _label_at_once(self, event: Event) -> Target:
-        """Join an event that is about to be predicted with the label that came with it, or before it."""
-        pending, label = self.state.pending, event.label
+    def _label_at_once(self, event: Event) -> tuple[Target, int]:
+        """Join an event that is about to be predicted with the label that came with it, or before it; and the offset
+        that this came from.
+        """
+        pending, label, at = self.state.pending, event.label, event.offset
         if pending.has_label_for(event.id):
             early = pending.take_early(event.id)
-            self._count("labels", "joined" if label is None else "duplicate")
-            label = early.label if label is None else label
+            self.state.count("labels", "joined" if label is None else "duplicate")
+            label, at = (early.label, early.offset) if label is None else (label, at)
         assert label is not None
         pending.settle(event.id)
-        return label
+        return label, at
 
     def _longest_run(self) -> float:
-        """Events with labels that may be gathered at once: none of them may come after a promotion, and a challenger
-        that starts among them is not decided about before their end.
+        """Events with labels that may be gathered at once: none of them may come after a promotion, nor after a
+        decision about a challenger that starts among them.
         """
         adaptation = self.state.adaptation
-        if adaptation.challenger is not None:
-            return 1
-        return CHECK_EVERY if adaptation.enabled else math.inf
+        room = min(self.state.fit.room, self.state.tuner.due)
+        return min(room, adaptation.until_decision()) if adaptation.reacts or adaptation.decides else room
 
     def _take_run(self, events: list[Event], joined: Joined, latency_ms: float, effects: list[Effect]) -> bool:
-        """Predict and learn from events in turn; whether a promotion was asked for, which only a run of one can do."""
+        """Predict and learn from events in turn; whether the last of them made a promotion be asked for."""
         state, asked, done = self.state, False, 0
         while done < len(events):
             rest = joined.part(done, len(events)) if done else joined
-            if state.adaptation.challenger is not None:
-                part = rest.part(0, 1)
-                self._predict(events[done : done + 1], part.waiting, latency_ms, effects)
-                asked = self._learn(part, effects)
-                done += 1
-                continue
-            n, signals = predict_and_learn(
-                rest, state.champion, state.baselines, state.judge, state.monitors, not state.adaptation.enabled
-            )
+            n, signals = predict_and_learn(rest, state)
             state.scores.record(state.judge, rest.labels[:n], [waiting.outputs for waiting in rest.waiting[:n]])
             for start, end in pairwise([0, *sorted({n, *(signal.index + 1 for _, signal in signals)})]):
                 part, told = rest.part(start, end), list[Effect]()
-                self._publish(events[done + start : done + end], part.waiting, latency_ms, told)
-                self._erred(part, told)
+                self._publish(events[done + start : done + end], part.waiting, latency_ms, told, part)
+                told += self._drifts.erred(part)
+                asked |= self._teach(part, told, learned=True)
                 effects += sorted(told, key=attrgetter("offset"))  # an alert comes right after its event's prediction
-                state.labels.note(end - start, part.place)
                 for name, signal in signals:
                     if signal.index == end - 1:
                         self._on_concept_signal(name, signal, part.place(-1), effects)
+            self._look_at_fit(rest.part(0, n), effects)
             done += n
+        state.tuner.settle()
         return asked
 
     def _predict(self, events: list[Event], waiting: list[Waiting], latency_ms: float, effects: list[Effect]) -> None:
@@ -212,28 +215,36 @@ class Engine:
         state, rows = self.state, [event.features for event in events]
         outputs = state.champion.predict(rows)
         everyones = zip(outputs, *(learner.predict(rows) for _, learner in state.baselines), strict=True)
-        challenger = state.adaptation.challenger
-        rivals = challenger.learner.predict(rows) if challenger is not None else [None] * len(rows)
+        rivals = state.adaptation.predict(rows)
         for entry, made, rival in zip(waiting, everyones, rivals, strict=True):
-            entry.outputs = made
-            entry.challenger = rival
+            entry.outputs, entry.rivals = made, rival
         self._publish(events, waiting, latency_ms, effects)
 
-    def _publish(self, events: list[Event], waiting: list[Waiting], latency_ms: float, effects: list[Effect]) -> None:
-        """Tell what was predicted of events, then how their features and predictions have changed."""
+    def _publish(
+        self,
+        events: list[Event],
+        waiting: list[Waiting],
+        latency_ms: float,
+        effects: list[Effect],
+        at_once: Joined | None = None,
+    ) -> None:
+        """Tell what was predicted of events, then how their features and predictions have changed, and whether labels
+        stay away; `at_once` are those that came with the events.
+        """
         state = self.state
         outputs = [entry.outputs[0] for entry in waiting]
         answered = zip(events, state.judge.answers(outputs), strict=True)
-        effects += predictions(self.config, self.partition, state.version, latency_ms, answered)
+        effects += predictions(self.config, self.partition, state.version, latency_ms, state.judge.threshold, answered)
         state.next_offset = events[-1].offset + 1
-        self._count("events", "predicted", len(events))
+        state.count("events", "predicted", len(events))
         done = 0
         while done < len(events):
             end = min(len(events), done + BLOCK - state.events.count % BLOCK)
             self._watch(events[done:end], waiting[done:end], outputs[done:end])
+            state.starvation.arrived(waiting[done:end], None if at_once is None else at_once.part(done, end))
+            effects += state.starvation.told(self._alerts, state.version)
             if state.events.count % BLOCK == 0:
-                at = Place(state.events.count, events[end - 1].offset, waiting[end - 1].timestamp)
-                effects += self._told(state.incidents.block_ended(at, state.monitors.readings))
+                effects += self._drifts.block_ended((events[end - 1].offset, waiting[end - 1].timestamp))
             done = end
 
     def _watch(self, events: list[Event], waiting: list[Waiting], outputs: list[Any]) -> None:
@@ -246,9 +257,7 @@ class Engine:
                 index = signal.index
                 self._note_events(events[seen : index + 1])
                 seen = index + 1
-                at = events[index].offset, events[index].timestamp
-                found = self._alerts.drift(kind, name, signal, state.events, at, state.version)
-                state.incidents.found(found, state.events.count)
+                self._drifts.found(kind, name, signal, (events[index].offset, events[index].timestamp))
         self._note_events(events[seen:])
 
     def _note_events(self, events: list[Event]) -> None:
@@ -257,14 +266,14 @@ class Engine:
     # labels
 
     def _take_labels(self, labels: list[Label], now: float, effects: list[Effect]) -> int | None:
-        """Join labels and learn from them, in parts that end where the challenger is decided about.
+        """Join labels and learn from them, in parts that end where challengers are decided about or models looked at.
 
         Returns the offset of the label at which a promotion was asked for; those after it are not taken.
         """
-        state, pending, adaptation = self.state, self.state.pending, self.state.adaptation
+        state, pending = self.state, self.state.pending
         join, hold = pending.join, pending.hold
-        joined = Joined([], [], [])
-        undecided = adaptation.undecided()
+        joined = Joined.none()
+        room = self._room()
         time, ahead = state.stream_time, now + MAX_AHEAD
         for label in labels:
             if time < label.timestamp <= ahead:
@@ -274,25 +283,34 @@ class Engine:
             waiting = join(label.id)
             if waiting is None:
                 if not hold(label, time):
-                    self._count("labels", "duplicate")
+                    state.count("labels", "duplicate")
                 continue
             joined.waiting.append(waiting)
             joined.labels.append(label.label)
             joined.times.append(time)
-            if undecided and adaptation.compares(waiting):
-                undecided -= 1
-                if not undecided:
-                    if self._learn_joined(joined, effects):
-                        self._reached("labels", label.offset)
-                        return label.offset
-                    joined, undecided = Joined([], [], []), adaptation.undecided()
+            joined.offsets.append(label.offset)
+            if len(joined.labels) == room:
+                if self._learn_joined(joined, effects):
+                    state.reached("labels", label.offset)
+                    return label.offset
+                joined, room = Joined.none(), self._room()
         self._learn_joined(joined, effects)
-        self._reached("labels", labels[-1].offset)
+        state.reached("labels", labels[-1].offset)
         return None
 
+    def _room(self) -> int:
+        """Labels that may be learned from at once: up to the next decision, if one is to come, or look at models."""
+        adaptation, room = self.state.adaptation, self.state.fit.room
+        return min(room, adaptation.until_decision()) if adaptation.decides else room
+
     def _learn_joined(self, joined: Joined, effects: list[Effect]) -> bool:
-        self._count("labels", "joined", len(joined.labels))
-        return bool(joined.labels) and self._learn(joined, effects)
+        self.state.count("labels", "joined", len(joined.labels))
+        self.state.starvation.came(joined)
+        asked = False
+        for part in self.state.tuner.parts(joined):
+            asked |= self._learn(part, effects)
+            self.state.tuner.settle()
+        return asked
 
     def _learn(self, joined: Joined, effects: list[Effect]) -> bool:
         """Score, detect, learn and adapt, in that order, on labels that found their predictions.
@@ -300,23 +318,20 @@ class Engine:
         Returns whether a promotion was asked for, which only the last label can bring about.
         """
         state, labels = self.state, joined.labels
-        rows = [waiting.features for waiting in joined.waiting]
         state.scores.record(state.judge, labels, [waiting.outputs for waiting in joined.waiting])
         signals = self._errors_observed(joined)
-        state.champion.learn(rows, labels)
-        for _, learner in state.baselines:
-            learner.learn(rows, labels)
-
         done, asked = 0, False
         for name, signal in signals:
             part = joined.part(done, signal.index + 1)
-            self._erred(part, effects)
-            asked |= self._teach_challenger(part, effects)
+            effects += self._drifts.erred(part)
+            asked |= self._teach(part, effects)
             done = signal.index + 1
             self._on_concept_signal(name, signal, joined.place(signal.index), effects)
         part = joined.part(done, len(labels)) if done else joined
-        self._erred(part, effects)
-        return self._teach_challenger(part, effects) or asked
+        effects += self._drifts.erred(part)
+        asked |= self._teach(part, effects)
+        self._look_at_fit(joined, effects)
+        return asked
 
     def _errors_observed(self, joined: Joined) -> list[tuple[str, Signal]]:
         """Show the champion's errors to the concept detectors; their signals, at positions in `joined`.
@@ -334,23 +349,29 @@ class Engine:
     def _on_concept_signal(self, name: str, signal: Signal, at: tuple[int, float], effects: list[Effect]) -> None:
         state, adaptation = self.state, self.state.adaptation
         drift = signal.reading.state is State.DRIFT
-        started = False
-        if drift or adaptation.starts_on_warning():
-            started = adaptation.start(state.champion, state.next_offset)
+        reading = signal.reading
+        changed_n = reading.changed_n or reading.current_n or 0
+        started = adaptation.start(state.champion, state.next_offset, changed_n, warning=not drift)
         if drift:
-            action = "challenger_started" if started else "challenger_learning" if adaptation.challenger else "none"
-            found = self._alerts.drift("concept_drift", name, signal, state.labels, at, state.version, action)
-            place = Place(state.labels.count, *at)
-            effects.extend(self._told(state.incidents.misled(found, place, state.monitors.readings)))
+            action = "challenger_started" if started else "challenger_learning" if adaptation.contestants else "none"
+            effects += self._drifts.misled(name, signal, at, action)
 
-    def _erred(self, joined: Joined, effects: list[Effect]) -> None:
-        """Look at the champion's errors on these labels for the end of a drift."""
-        effects.extend(self._told(self.state.incidents.erred(joined.waiting, joined.place)))
+    def _look_at_fit(self, joined: Joined, effects: list[Effect]) -> None:
+        """All models have learned from these labels: look how well they fit."""
+        state = self.state
+        state.fit.learned(state.judge, state.scores, joined, state.version, lambda: state.models)
+        effects.extend(state.fit.told(self._alerts, state.version))
 
-    def _teach_challenger(self, joined: Joined, effects: list[Effect]) -> bool:
-        """Let the challenger, if there is one, see these labels; whether that made it ask for its promotion."""
-        self.state.labels.note(len(joined.labels), joined.place)
-        won = joined.labels and self.state.adaptation.step(joined)
+    def _teach(self, joined: Joined, effects: list[Effect], *, learned: bool = False) -> bool:
+        """Let the models learn from these labels, unless they have `learned` already, and compare them; whether that
+        made one win.
+        """
+        state, labels = self.state, joined.labels
+        state.labels.note(len(labels), joined.place)
+        if not learned:
+            state.learn([waiting.features for waiting in joined.waiting], labels)
+        state.judge.serve(state.champion.learned)
+        won = state.adaptation.step(joined, held=state.starvation.holds, learned=learned)
         proposal = self.proposal if won else None
         if proposal is None:
             return False
@@ -358,29 +379,14 @@ class Engine:
         return True
 
     def _judge_rejected(self, taken: Span, ahead: float) -> list[Effect]:
-        """Account for the records of a span that cannot be used, and tell of a topic that has more of them."""
-        found: list[Effect] = []
+        """Account for the records of a span that cannot be used, and tell of a topic that has more of them, or as few
+        again as usual.
+        """
         rejected: dict[str, list[Rejected]] = {"events": [], "labels": []}
         for one in taken.rejected:
             side = topic_of(one, self.config)
-            self._count(side, "dead_lettered")
-            self._reached(side, one.offset)
+            self.state.count(side, "dead_lettered")
+            self.state.reached(side, one.offset)
             rejected[side].append(one)
-        watch = self.state.rejections.observe
-        for topic, records in (("events", taken.events), ("labels", taken.labels)):
-            for name, signal, track, at in watch(topic, records, rejected[topic], ahead):
-                found.append(self._alerts.drift("data_quality", name, signal, track, at, self.state.version))
-        return found
-
-    # alerts and accounts
-
-    def _told(self, alerts: list[Alert]) -> list[Alert]:
-        """Alerts about a drift, some from an earlier version's time, as told now."""
-        return [structs.replace(alert, model_version=self.state.version) for alert in alerts]
-
-    def _count(self, topic: str, outcome: str, n: int = 1) -> None:
-        if n:
-            self.state.counts[topic, outcome] += n
-
-    def _reached(self, topic: str, offset: int) -> None:
-        self.state.positions[topic] = max(offset + 1, self.state.positions.get(topic, 0))
+        of_events = self._drifts.recorded("events", taken.events, rejected["events"], ahead)
+        return [*of_events, *self._drifts.recorded("labels", taken.labels, rejected["labels"], ahead)]

@@ -8,6 +8,7 @@ as much as it had moved at first; all that took part is named when the incident 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -18,16 +19,19 @@ from msgspec import structs
 from detectors.base import Reading
 from detectors.segments import OTHER
 from stream.core.alerts import Cooldown, contributor, id_of, notable
-from stream.core.endings import FEWEST_ERRORS, ErrorEnding, FeatureEnding, Member, Subject
+from stream.core.endings import FEWEST_ERRORS, ErrorEnding, FeatureEnding, Member, RecordEnding, Subject
 from stream.core.levels import Errors, Level, Stretch, concerns, levels
 from stream.core.pending import Waiting
-from stream.records import Alert, AlertState, Contributor
+from stream.records import Alert, AlertState, Contributor, Features
 
 BLOCK: Final = 25
 """Events after which the drifts of features found among them are told together: what changes at once is one drift."""
 
 MOST: Final = 5
 """Contributors that an alert names."""
+
+_TIMES_USUAL: Final = 2.0
+"""A share of rejected records is not back above so many times the usual: a third of the way to all is too much."""
 
 _NO_EVIDENCE: Final[Mapping[str, Any]] = dict.fromkeys(
     (
@@ -66,13 +70,14 @@ class Incident:
     def __init__(self, alert: Alert, position: int, levels: tuple[Level, Level], errors: Stretch | None) -> None:
         self.alert = alert
         self.position = position
-        self.first = Member(contributor(alert), *levels)
+        self.first = _member(alert, levels)
         self.members: dict[Subject, Member] = {_subject(alert): self.first}
-        self.ending: ErrorEnding | FeatureEnding = (
-            ErrorEnding(self.first, _took(alert), errors)
-            if _of_errors(alert)
-            else FeatureEnding(self.members, _window(alert), position)
-        )
+        self.ending: ErrorEnding | FeatureEnding
+        if _of_errors(alert) or _of_records(alert):
+            ending = RecordEnding if _of_records(alert) else ErrorEnding
+            self.ending = ending(self.first, _took(alert), errors)
+        else:
+            self.ending = FeatureEnding(self.members, _window(alert), position)
         self.since: float | None = None  # when it was told
 
     def has(self, alert: Alert) -> bool:
@@ -95,7 +100,8 @@ class Incident:
 
 
 class Incidents:
-    """The drifts of a task that are not over. Bounded by the number of features and segments.
+    """The drifts of a task, or of the records of one of its topics, that are not over. Bounded by the number of
+    features and segments.
 
     Within the cooldown after an alert, what would be told of the same kind, feature and segment is held back: a drift
     that is still there when it has passed is told then.
@@ -141,19 +147,15 @@ class Incidents:
         """Take the champion's errors on the next labels, as far as there are any; what is to be told after them.
         `place` gives offset and time of a label by its position among them.
         """
-        open_ = self._of(ErrorEnding)
         self._errors.take([one.error for one in labelled if one.error is not None])
-        if not open_:
+        if not self._of(ErrorEnding):
             return []
-        alerts: list[Alert] = []
-        for index, one in enumerate(labelled):
-            if one.error is None:
-                continue
-            for incident, ending in open_:
-                if concerns(incident.alert.segment, one.features) and ending.add(one.error):
-                    alerts += self._look_at(incident, ending.verdict(), Place(0, *place(index)))
-                    open_ = self._of(ErrorEnding)
-        return alerts
+        return [
+            alert
+            for index, one in enumerate(labelled)
+            if one.error is not None
+            for alert in self._failed(one.error, one.features, place(index))
+        ]
 
     def misled(self, alert: Alert, at: Place, readings: Readings) -> list[Alert]:
         """A detector has found a drift in the errors; what is to be told. Features that have drifted, and have not been
@@ -171,7 +173,26 @@ class Incidents:
         for _, ending in self._of(ErrorEnding):
             ending.start()
 
-    # both
+    # records
+
+    @property
+    def open(self) -> tuple[Incident, ...]:
+        """Those that are not over."""
+        return tuple(self._open)
+
+    def recorded(self, rejected: bool, at: tuple[int, float]) -> list[Alert]:
+        """Take a record, which was rejected or not, with its offset and time; what is to be told after it."""
+        return self._failed(float(rejected), {}, at)
+
+    # all
+
+    def _failed(self, error: float, features: Features, at: tuple[int, float]) -> list[Alert]:
+        """Show an error, of an event with these features, to the drifts of errors that it concerns."""
+        alerts: list[Alert] = []
+        for incident, ending in self._of(ErrorEnding):
+            if concerns(incident.alert.segment, features) and ending.add(error):
+                alerts += self._look_at(incident, ending.verdict(), Place(0, *at))
+        return alerts
 
     def _of(self, kind: type[E]) -> list[tuple[Incident, E]]:
         return [(one, one.ending) for one in self._open if isinstance(one.ending, kind)]
@@ -189,7 +210,7 @@ class Incidents:
         incident.ending.again()
         member = incident.members.get(_subject(alert))
         if member is None:
-            incident.members[_subject(alert)] = Member(contributor(alert), *self._levels(alert))
+            incident.members[_subject(alert)] = _member(alert, self._levels(alert))
             return []
         member.again(contributor(alert), self._now(alert))
         if not incident.ending.certain(position):
@@ -216,7 +237,7 @@ class Incidents:
     def _begin(self, alert: Alert, position: int, at: Place, beside: list[Contributor]) -> list[Alert]:
         named = _clearest(contributor(alert), beside)
         alert = structs.replace(alert, state="open", incident=alert.id, contributors=named)
-        incident = Incident(alert, position, self._levels(alert), self._errors.newest(_took(alert)))
+        incident = Incident(alert, position, self._levels(alert), self._errors.newest(_tells(alert)))
         self._open.append(incident)
         return self._look_at(incident, None, at)
 
@@ -242,7 +263,7 @@ class Incidents:
             return Level(), Level()  # nobody else knows which values are in it
         if not _of_errors(alert) or alert.segment is not None or alert.reference is None:
             return usual, now
-        before, since = self._errors.newest(alert.reference.n, _took(alert)), self._now(alert)
+        before, since = self._errors.newest(alert.reference.n, _tells(alert)), self._now(alert)
         if before is None or since.value is None or since.value <= before.mean:
             return usual, now
         return Level(before.mean), since
@@ -250,7 +271,7 @@ class Incidents:
     def _now(self, alert: Alert) -> Level:
         """What is after a change; of errors as they are, whatever a detector makes of them."""
         whole = _of_errors(alert) and alert.segment is None
-        since = self._errors.newest(_took(alert)) if whole else None
+        since = self._errors.newest(_tells(alert)) if whole else None
         return levels(alert)[1] if since is None else Level(since.mean)
 
 
@@ -310,6 +331,14 @@ def _took(alert: Alert) -> int:
     return _window(alert) if alert.change is None else alert.change.n
 
 
+def _tells(alert: Alert) -> int:
+    """Newest errors whose mean is the level after a change: those since then or, if these are too few to tell, all in
+    the window that gave the alarm.
+    """
+    took = _took(alert)
+    return took if took >= FEWEST_ERRORS else max(took, _window(alert))
+
+
 def _window(alert: Alert) -> int:
     """Values in the window that gave the alarm."""
     return 0 if alert.current is None else alert.current.n
@@ -317,6 +346,16 @@ def _window(alert: Alert) -> int:
 
 def _of_errors(alert: Alert) -> bool:
     return alert.kind == "concept_drift"
+
+
+def _of_records(alert: Alert) -> bool:
+    return alert.kind == "data_quality"
+
+
+def _member(alert: Alert, levels: tuple[Level, Level]) -> Member:
+    """What an alert is about, with the levels before and after."""
+    most = _TIMES_USUAL * alert.before if _of_records(alert) and alert.before is not None else math.inf
+    return Member(contributor(alert), *levels, only_too_much=_of_errors(alert) or _of_records(alert), most=most)
 
 
 def _at(place: Place, alert: Alert) -> Alert:

@@ -45,7 +45,22 @@ class RefusedStep(msgspec.Struct, frozen=True, tag="refused"):
     reason: str
 
 
-Step: TypeAlias = SpanStep | SwapStep | RefusedStep
+class ChallengeStep(msgspec.Struct, frozen=True, tag="challenge"):
+    """The artifact of that digest began to compete with the champion."""
+
+    now: float
+    version: int
+    digest: str
+
+
+class WithdrawStep(msgspec.Struct, frozen=True, tag="withdraw"):
+    """The challenger that came as this version was withdrawn."""
+
+    now: float
+    version: int
+
+
+Step: TypeAlias = SpanStep | SwapStep | RefusedStep | ChallengeStep | WithdrawStep
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from detectors.base import Reading, Signal
 from detectors.watch import watch_errors, watch_features
+from stream.config.budget import divide
 from stream.config.model import Config
-from stream.core.budget import divide
 from stream.core.pending import Waiting
 from stream.core.problem import Judge
 from stream.profile import Profile
@@ -79,14 +79,17 @@ class Monitors:
         """
         errors = judge.errors(outputs, labels)
         skipped = len(outputs) - len(errors)
-        for one, error in zip(waiting[skipped:], errors, strict=True):
+        judged = waiting[skipped:] if skipped else waiting
+        for one, error in zip(judged, errors, strict=True):
             one.error = error
-        rows = [one.features for one in waiting[skipped:]]
-        times = [one.timestamp for one in waiting[skipped:]]
+        if not self._concept:
+            return []
+        rows, times = [one.features for one in judged], [one.timestamp for one in judged]
         found = [
             (name, signal._replace(index=skipped + signal.index))
             for one in self._concept
-            for name, signal in one.named(one.watch.observe(errors, rows, times))
+            if (signals := one.watch.observe(errors, rows, times))
+            for name, signal in one.named(signals)
         ]
         return sorted(found, key=lambda named: named[1].index) if len(found) > 1 else found
 

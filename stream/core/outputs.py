@@ -11,7 +11,12 @@ from stream.records import Event, Prediction, Rejected, Span
 
 
 def predictions(
-    config: Config, partition: int, version: int, latency_ms: float, answered: Iterable[tuple[Event, Answer]]
+    config: Config,
+    partition: int,
+    version: int,
+    latency_ms: float,
+    threshold: float | None,
+    answered: Iterable[tuple[Event, Answer]],
 ) -> list[Prediction]:
     """The effects that publish these answers, given by this version of the model."""
     model, audited = config.model.name, config.audit.features
@@ -28,6 +33,7 @@ def predictions(
             partition,
             event.offset,
             event.features if audited else None,
+            threshold,
         )
         for event, (answer, probabilities) in answered
     ]

@@ -20,9 +20,9 @@ from stream.records import Features, Label, Target
 class Waiting(msgspec.Struct, gc=False):
     """A prediction that waits for its label: what was seen and when it was taken, and what each model made of it.
 
-    `outputs` are those of the champion and of the baselines, in the order of the scores' sources. They and that of the
-    challenger are filled in when the events that came with this one are predicted, all at once; the `error` of the
-    serving champion when the label has come, if the detectors are shown it.
+    `outputs` are those of the champion and of the baselines, in the order of the scores' sources, `rivals` those of
+    contestants by their numbers. They are filled in when the events that came with this one are predicted, all at once;
+    the `error` of the serving champion when the label has come, if the detectors are shown it.
     """
 
     features: Features
@@ -30,20 +30,32 @@ class Waiting(msgspec.Struct, gc=False):
     timestamp: float
     offset: int
     outputs: tuple[Any, ...] = ()
-    challenger: Any = None
+    rivals: dict[int, Any] | None = None
     error: float | None = None
 
 
 class Joined(NamedTuple):
-    """Labels that found their predictions, as columns, with the time at which each was taken."""
+    """Labels that found their predictions, as columns: with the time at which each was taken, and its own offset."""
 
     waiting: list[Waiting]
     labels: list[Target]
     times: list[float]
+    offsets: list[int]
+
+    @classmethod
+    def none(cls) -> Joined:
+        """No labels, to which some may be appended."""
+        return cls([], [], [], [])
 
     def part(self, start: int, stop: int) -> Joined:
         """Those from `start` up to `stop`."""
-        return Joined(self.waiting[start:stop], self.labels[start:stop], self.times[start:stop])
+        waiting, labels, times, offsets = self
+        return Joined(waiting[start:stop], labels[start:stop], times[start:stop], offsets[start:stop])
+
+    def with_more(self, more: Joined) -> Joined:
+        """These and more."""
+        waiting, labels, times, offsets = self
+        return Joined(waiting + more.waiting, labels + more.labels, times + more.times, offsets + more.offsets)
 
     def place(self, index: int) -> tuple[int, float]:
         """Offset of the event, and time of the label, of one of them."""

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
-from typing import Any
 
 from detectors.base import Signal
-from learners.base import Learner, Output
+from learners.base import Output
 from stream.core.monitors import Monitors
 from stream.core.pending import Joined
 from stream.core.problem import Judge
+from stream.core.state import TaskState
 
 
-def predict_and_learn(
-    joined: Joined,
-    champion: Learner[Any],
-    baselines: Sequence[tuple[str, Learner[Any]]],
-    judge: Judge,
-    monitors: Monitors,
-    to_the_end: bool,
-) -> tuple[int, list[tuple[str, Signal]]]:
-    """Predict and learn from these one after the other: `to_the_end`, which is quicker and does where a signal starts
+def predict_and_learn(joined: Joined, state: TaskState) -> tuple[int, list[tuple[str, Signal]]]:
+    """Predict and learn from these one after the other: to the end, which is quicker and does where a signal starts
     nothing, or up to and with the first whose error makes a concept detector say something.
 
-    Returns how many that are, and the signals at positions among them. Their outputs are filled in; nothing has seen
-    those that come after.
+    Returns how many that are, and the signals at positions among them. Their outputs are filled in, and the contestants
+    have learned from them too; nothing has seen those that come after.
     """
     rows, labels = [waiting.features for waiting in joined.waiting], joined.labels
-    with closing(champion.prequential(rows, labels)) as predicted:
-        if to_the_end:
+    judge, monitors, adaptation = state.judge, state.monitors, state.adaptation
+    if adaptation.learns:
+        made = state.champion.prequential(rows, labels)
+    else:
+        made = (output for output in state.champion.predict(rows))
+    with closing(made) as predicted:
+        if adaptation.reacts:
+            outputs, signals = _up_to_a_signal(predicted, joined, judge, monitors)
+        else:
             outputs = list(predicted)
             signals = monitors.observe_outputs(judge, outputs, joined.waiting, labels)
-        else:
-            outputs, signals = _up_to_a_signal(predicted, joined, judge, monitors)
     n = len(outputs)
-    others = [learner.prequential(rows[:n], labels[:n]) for _, learner in baselines]
-    for waiting, made in zip(joined.waiting[:n], zip(outputs, *others, strict=True), strict=True):
-        waiting.outputs = made
+    rows, labels = rows[:n], labels[:n]
+    others = [learner.prequential(rows, labels) for _, learner in state.baselines]
+    rivals = [(one.number, one.learner.prequential(rows, labels)) for one in adaptation.contestants]
+    for waiting, made_of_it in zip(joined.waiting[:n], zip(outputs, *others, strict=True), strict=True):
+        waiting.outputs = made_of_it
+        if rivals:
+            waiting.rivals = {number: next(output) for number, output in rivals}
+    for _, rival in rivals:
+        rival.close()
     return n, signals
 
 

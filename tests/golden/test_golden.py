@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.golden.recorder import EXPECTED, RECORDS, replay
+from tests.golden.shape import SHAPE, shape
 
 
 def test_recorded_records_give_the_recorded_effects() -> None:
@@ -28,3 +29,10 @@ def test_the_recording_has_every_kind_of_record_and_effect() -> None:
     for name in ("joined", "duplicate", "dead_lettered"):
         assert counts[f"labels {name}"], name
     assert counts["predictions expired"]
+
+
+def test_what_a_state_is_made_of_changes_only_with_its_format() -> None:
+    assert shape() == SHAPE.read_text().splitlines(), (
+        "snapshots of before would be taken up and lack something: raise FORMAT in stream/core/state.py, "
+        "then python -m tests.golden.shape"
+    )

@@ -10,23 +10,14 @@ import pytest
 from stream.config.load import load
 from stream.errors import ConfigError
 from stream.testing import small_config
+from tests.unit.config.shop import SHOP
 
-BASE = """\
-app: shop
-topics: {events: e, labels: l, predictions: p, alerts: a, dead_letters: d}
-events:
-  features:
-    amount: {type: number}
-    age: {type: number}
-    country: {type: category}
-model: {name: m, problem: binary, learner: {kind: logistic}}
-"""
 KS = "detectors: {data: [{kind: ks}]}\n"
 
 
 def problem(folder: Path, text: str) -> str:
     path = folder / "service.yaml"
-    path.write_text(BASE + text)
+    path.write_text(SHOP + text)
     with pytest.raises(ConfigError) as caught:
         load(path, {})
     return str(caught.value).replace(f"{folder}/", "")
@@ -142,6 +133,20 @@ def test_a_share_that_a_detector_cannot_keep_names_it_and_the_cure(tmp_path: Pat
 )
 def test_segments_by_what_has_no_categories_are_refused(tmp_path: Path, segments: str, told: str) -> None:
     assert problem(tmp_path, f"detectors: {{data: [{{kind: ks, segments: {segments}}}]}}\n") == told
+
+
+def test_predictions_may_be_watched_apart_by_a_feature_or_by_their_class(tmp_path: Path) -> None:
+    apart = "detectors: {prediction: [{kind: ks, features: [score], segments: {by: %s}}]}\n"
+    for by in ("country", "class"):
+        path = tmp_path / f"{by}.yaml"
+        path.write_text(SHOP + apart % by)
+        (detector,) = load(path, {}).detectors.prediction
+        assert detector.segments is not None
+        assert detector.segments.by == by
+
+    assert problem(tmp_path, apart % "score") == (
+        "service.yaml:9: detectors.prediction[0].segments.by: 'score' does not exist; expected one of country, class."
+    )
 
 
 def test_predictions_are_watched_by_what_they_hold(tmp_path: Path) -> None:

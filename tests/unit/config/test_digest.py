@@ -24,6 +24,8 @@ def test_defaults_count_as_written_out() -> None:
         {"detectors": {"concept": [{"kind": "adwin"}]}},
         {"adaptation": {"margin": 0.5}},
         {"scores": {"window": 100}},
+        {"labels": {"starvation": None}},
+        {"fit": {"gap": 0.4}},
     ],
 )
 def test_what_determines_the_state_changes_the_digest(change: dict[str, Any]) -> None:

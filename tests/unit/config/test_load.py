@@ -89,7 +89,7 @@ def test_an_unknown_field_names_the_nearest(write: Path) -> None:
 def test_an_unknown_field_that_is_near_to_none_names_all(write: Path) -> None:
     assert problems(write, GOOD + "scores: {qqq: 100}\n") == [
         "service.yaml:16: scores.qqq: unknown field.",
-        "  Known here: window.",
+        "  Known here: window, rare.",
     ]
 
 
@@ -236,6 +236,12 @@ def test_an_unset_variable_names_itself_its_field_and_the_cure(write: Path) -> N
     ]
 
 
+def test_a_large_bound_is_told_as_it_is_written(write: Path) -> None:
+    [first, _] = problems(write, GOOD + "alarms: {expected_events_per_false_alarm: 10}\n")
+
+    assert first.endswith("got 10; expected a number of at least 1000 and at most 1000000000000.")
+
+
 def test_a_reference_that_is_none_is_told(write: Path) -> None:
     [first, _] = problems(write, GOOD + "http: {host: '${a b}'}\n")
 
@@ -250,7 +256,7 @@ def test_a_reference_that_is_none_is_told(write: Path) -> None:
         ("- a\n", "service.yaml:1: expected a mapping of sections (app, topics, ...)."),
         ("app: a\napp: b\n", "service.yaml:2: 'app' stands twice; it was first given in line 1."),
         ("app: a\non: b\n", "service.yaml:2: the key on is not text: put it in quotes."),
-        ("app: [a\n", "service.yaml:2: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'."),
+        ("app: [a\n", "service.yaml:2: not YAML: while parsing a flow sequence, expected ',' or ']', but"),
         ("app: !!python/object:os.system {}\n", "service.yaml:1: could not determine a constructor for the tag"),
         ("app: &a\n  - *a\n", "the configuration is nested more than 40 levels deep, or refers to itself."),
         (b"app: \xff\n", "service.yaml: not UTF-8 text (byte 5)."),
@@ -259,6 +265,21 @@ def test_a_reference_that_is_none_is_told(write: Path) -> None:
 )
 def test_a_file_that_is_no_mapping_in_yaml_is_told(write: Path, text: str | bytes, message: str) -> None:
     assert problems(write, text)[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "cure"),
+    [
+        ("app: a\nmodel:\n\tname: b\n", 3, "Indent with spaces: YAML takes no tabs."),
+        ("app: a\nmodel:\n  name b\n  problem: binary\n", 4, "There or shortly above a colon, a quote or"),
+        ('app: "a\nmodel: {name: b}\nhttp: {host: "c"}\n', 3, "There or shortly above a colon, a quote or"),
+    ],
+)
+def test_what_is_not_yaml_is_told_with_its_line_and_the_cure(write: Path, text: str, line: int, cure: str) -> None:
+    [first, second] = problems(write, text)
+
+    assert first.startswith(f"service.yaml:{line}: not YAML: ")
+    assert second.startswith(f"  {cure}")
 
 
 def test_a_file_that_is_not_there_is_told() -> None:

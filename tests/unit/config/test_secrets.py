@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 
 from stream.config.fields import Secret
-from stream.config.model import SecurityConfig
-from stream.config.secrets import accepted_keys, secret, signing_key
+from stream.config.secrets import secret
 from stream.errors import ConfigError
-
-KEY = "0123456789abcdef0123456789abcdef"
 
 
 def test_a_secret_comes_from_the_environment() -> None:
@@ -46,21 +43,3 @@ def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="is empty"):
         secret(Secret(file=file))
-
-
-def test_a_short_signing_key_is_refused_without_being_shown() -> None:
-    security = SecurityConfig()
-
-    with pytest.raises(ConfigError) as caught:
-        signing_key(security, {"DRIFTLINE_SIGNING_KEY": "hunter2"})
-
-    assert "the key has 7 characters; expected at least 32" in str(caught.value)
-    assert "hunter2" not in str(caught.value)
-
-
-def test_old_keys_are_accepted_beside_the_signing_key() -> None:
-    security = SecurityConfig(key_id="k2", old_keys={"k1": Secret(env="OLD")})
-
-    keys = accepted_keys(security, {"DRIFTLINE_SIGNING_KEY": KEY, "OLD": KEY[::-1]})
-
-    assert keys == {"k2": KEY.encode(), "k1": KEY[::-1].encode()}

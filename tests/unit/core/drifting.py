@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from detectors.base import Reading, State
 from stream.core.incidents import Incidents, Place
@@ -81,9 +82,9 @@ class Task:
             told += self.incidents.erred([waiting], lambda _: (self.labels, float(self.labels)))
         return told
 
-    def misled(self, **known: object) -> list[Alert]:
+    def misled(self, **known: Any) -> list[Alert]:
         """A concept detector alarms at the newest label."""
-        alert = drift(self.labels, None, **known)  # type: ignore[arg-type]
+        alert = drift(self.labels, None, **known)
         return self.incidents.misled(alert, place(self.labels), lambda: self.readings)
 
 
@@ -97,7 +98,7 @@ def task_in_a_drift(before: float = 0.2, after: float = 0.5, took: int = 320) ->
     task = Task()
     task.erring(errors(before, 960))
     task.erring(errors(after, took))
-    (told,) = task.misled(began=took)
+    (told,) = task.misled(began=took, window=took)
     assert (told.state, told.incident, told.since) == ("open", told.id, None)
     return task
 

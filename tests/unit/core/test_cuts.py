@@ -41,12 +41,18 @@ Record: TypeAlias = Event | Label | Rejected
 
 NOW = 1e6
 TTL = 40.0
+STARVATION = {"after": 0.2, "run_length": 100, "delay": 0.5, "share": 0.5}
 FAR_AHEAD = 1e15
 PROBLEMS = {
     "binary": "logistic",
     "multiclass": "hoeffding_tree",
     "regression": "linear_regression",
 }
+DECIDED: dict[str, dict[str, Any]] = {
+    "binary": {"tune": "f_beta", "every": 7, "min_positives": 3, "costs": {"true": {"false": 9}}},
+    "multiclass": {"costs": {"a": {"b": 3}}},
+}
+POOLED = {"binary": "hoeffding_tree", "multiclass": "logistic", "regression": "hoeffding_tree"}
 
 
 @cache
@@ -55,8 +61,12 @@ def config(problem: str, bound: int = 200, margin: float = 0.0, policy: str = "r
     sizes = {"reference": 100, "window": 40, "every": 20, "alpha": 0.05}
     return small_config(
         {
-            "labels": {"ttl": TTL, "max_pending": bound},
-            "model": {"problem": problem, "learner": {"kind": PROBLEMS[problem]}},
+            "labels": {"ttl": TTL, "max_pending": bound, "starvation": STARVATION},
+            "model": {
+                "problem": problem,
+                "learner": {"kind": PROBLEMS[problem]},
+                "decision": DECIDED.get(problem),
+            },
             "detectors": {
                 "concept": [{"kind": "page_hinkley", "threshold": 3}, {"kind": "ddm"}],
                 "data": [{"kind": "ks", **sizes}, {"kind": "chi_squared", **sizes}],
@@ -67,12 +77,17 @@ def config(problem: str, bound: int = 200, margin: float = 0.0, policy: str = "r
             "adaptation": {
                 "policy": policy,
                 "min_labels": 30,
-                "max_labels": 70,
+                "max_labels": 120,
                 "margin": margin,
                 "start": "warning",
+                "error": 0.4,
+                "challengers": ["fresh", "copy"],
+                "probation": 60,
+                "buffer": 60,
+                "pool": [{"kind": POOLED[problem]}] if policy in ("replace_when_better", "reset") else [],
             },
             "alerts": {"cooldown": 60},
-            "scores": {"window": 50},
+            "scores": {"window": 50, "rare": 30},
         }
     )
 
@@ -238,7 +253,7 @@ def test_every_way_to_cut_a_stream_gives_the_same_outputs_and_the_same_state(
     seed=st.integers(0, 10_000),
     share=st.sampled_from([0.0, 0.02]),
     bound=st.sampled_from([10, 200]),
-    policy=st.sampled_from(["replace_when_better", "alert_only"]),
+    policy=st.sampled_from(["replace_when_better", "reset", "keep_learning", "alert_only"]),
     early=st.booleans(),
 )
 @example(problem="binary", seed=18, share=0.0, bound=200, policy="replace_when_better", early=False)  # promotions
@@ -256,7 +271,21 @@ def test_runs_of_labelled_events_give_all_effects_in_the_order_of_single_records
         assert ours == expected
 
 
-@pytest.mark.parametrize("policy", ["replace_when_better", "alert_only"])
+@pytest.mark.parametrize(("problem", "inline", "n"), [("binary", 0.0, 2000), ("regression", 1.0, 900)])
+def test_models_are_looked_at_after_the_same_labels_wherever_the_stream_is_cut(
+    problem: str, inline: float, n: int
+) -> None:
+    under_test = config(problem)
+    records = stream(problem, 18, n, inline)
+
+    _, expected = run(under_test, one_by_one(records))
+    _, state = run(under_test, spans(records, random.Random(1), 0.005), 1)
+
+    assert state.scores.labels > 500
+    assert fingerprint(state.fit) == fingerprint(expected.fit)
+
+
+@pytest.mark.parametrize("policy", ["replace_when_better", "reset", "keep_learning", "alert_only"])
 @pytest.mark.parametrize("problem", sorted(PROBLEMS))
 def test_a_label_that_comes_with_its_event_does_what_one_right_after_it_does(problem: str, policy: str) -> None:
     under_test = config(problem, policy=policy)
@@ -312,6 +341,13 @@ def side(record: Record) -> str:
     return "events" if isinstance(record, Event) else "labels"
 
 
+def test_these_streams_have_thresholds_chosen_amid_labels_of_both_sorts() -> None:
+    for inline in (0.0, 1.0):
+        outcome, _ = run(config("binary"), spans(stream("binary", 18, 600, inline), random.Random(), 0.0))
+
+        assert len({prediction.threshold for prediction in outcome.predictions}) > 5
+
+
 def test_these_streams_have_all_that_could_depend_on_the_cuts() -> None:
     outcomes = [
         run(config("binary"), spans(stream("binary", seed, 600, 0.3), random.Random(), 0.0))[0] for seed in range(8)
@@ -320,11 +356,14 @@ def test_these_streams_have_all_that_could_depend_on_the_cuts() -> None:
 
     assert sum(len(outcome.promotions) for outcome in outcomes) > 3
     assert {alert.feature for outcome in outcomes for alert in outcome.quality} == {"events", "labels"}
+    assert {alert.state for outcome in outcomes for alert in outcome.quality} == {"open", "recovered"}
     assert {alert.kind for outcome in outcomes for alert in outcome.alerts} == {
         "concept_drift",
         "data_drift",
         "prediction_drift",
+        "label_starvation",
         "model_swap",
+        "rollback",
     }
     assert all(
         counts[key] > 20
@@ -338,7 +377,7 @@ def test_these_streams_have_all_that_could_depend_on_the_cuts() -> None:
     )
 
 
-@pytest.mark.parametrize("policy", ["replace_when_better", "alert_only"])
+@pytest.mark.parametrize("policy", ["replace_when_better", "reset", "keep_learning", "alert_only"])
 def test_runs_of_labelled_events_have_drifts_of_both_kinds_amid_them_and_promotions(policy: str) -> None:
     events = [record for record in stream("binary", 18, 600, 1.0) if isinstance(record, Event)]
 
@@ -348,4 +387,4 @@ def test_runs_of_labelled_events_have_drifts_of_both_kinds_amid_them_and_promoti
     kinds = {alert.kind for alert in outcome.alerts if alert.offset < events[-1].offset}
     assert before == {"Alert"}
     assert kinds >= {"concept_drift", "data_drift"}
-    assert (len(outcome.promotions) > 1) == (policy == "replace_when_better")
+    assert (len(outcome.promotions) > 1) == (policy in ("replace_when_better", "reset"))

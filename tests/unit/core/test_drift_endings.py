@@ -51,6 +51,19 @@ def test_the_first_block_tells_where_a_drift_that_was_found_early_has_led_to() -
     assert told.before == pytest.approx(0.9, abs=0.01)
 
 
+def test_of_a_change_that_is_placed_at_few_errors_the_window_of_the_alarm_tells_the_levels() -> None:
+    task = Task()
+    task.erring(errors(0.02, 3200))
+    task.erring([*errors(0.05, 796), 1.0, 1.0, 1.0, 1.0])
+    task.misled(levels=(0.02, 0.054), window=800, began=4)
+
+    assert task.erring(errors(0.05, 1600)) == [], "0.05 is back from what four errors say, not from what was told"
+    (told,) = task.erring(errors(0.02, 10_000))[:1]
+
+    assert told.state == "recovered"
+    assert told.before == pytest.approx(0.054, abs=0.002)
+
+
 def test_another_alarm_does_not_put_off_the_end_of_the_first_block() -> None:
     task = task_in_a_drift(0.2, 0.5, took=320)
     task.erring(errors(0.5, 319))
@@ -101,12 +114,12 @@ def test_where_errors_themselves_show_no_rise_the_detectors_levels_count() -> No
 
 def test_errors_of_late_are_known_however_many_there_have_been() -> None:
     track = Errors()
-    for error in [0.0] * 140_000 + [1.0] * 640:
-        track.take([error])
+    track.take([0.0] * 140_000 + [1.0] * 640)
 
     assert track.newest(640) == (640, 1.0, 0.0)
-    assert track.newest(1000, skipped=640) is not None
-    assert track.newest(1000, skipped=640)[1] == 0.0  # type: ignore[index]
+    before = track.newest(1000, skipped=640)
+    assert before is not None
+    assert before.mean == 0.0
 
 
 def test_a_new_champion_ends_a_drift_with_its_own_errors() -> None:
@@ -255,6 +268,16 @@ def test_profiles_tell_that_a_change_of_shape_is_back() -> None:
     told = task.found(3000, drift(3000, levels=(0.0, 0.1), profiles=(wide, {**narrow, "p95": 1.5})))
 
     assert [(a.state, a.before, a.after) for a in told] == [("recovered", None, None)]
+
+
+def test_a_mean_that_is_back_does_not_stand_for_a_shape_that_is_not() -> None:
+    narrow, wide = {"p05": 9.0, "p50": 10.0, "p95": 11.0}, {"p05": 14.0, "p50": 20.0, "p95": 26.0}
+    task = Task()
+    task.found(1000, drift(1000, levels=(10.0, 20.0), profiles=(narrow, wide)))
+
+    now = {"p05": 2.0, "p50": 10.0, "p95": 18.0}
+
+    assert task.found(3000, drift(3000, levels=(20.0, 10.0), direction="down", profiles=(wide, now))) == []
 
 
 def test_a_mean_is_not_held_against_a_deviation() -> None:

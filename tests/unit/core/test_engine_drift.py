@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 
+import pytest
 from msgspec import structs
 
 from stream.core.engine import Engine
@@ -39,7 +40,7 @@ def test_drift_raises_one_alert_with_its_evidence_and_starts_a_challenger() -> N
     assert alert.current.last_offset == alert.offset
     assert alert.current.first_offset is not None
     assert 0 <= alert.offset - alert.current.n + 1 - alert.current.first_offset < 32
-    assert engine.state.adaptation.challenger is not None
+    assert engine.state.adaptation.contestants
 
 
 def test_the_same_stream_raises_alerts_with_the_same_ids() -> None:
@@ -151,6 +152,7 @@ def test_no_challenger_is_proposed_before_min_labels() -> None:
 
     proposed = promotions(drive(engine, stream(3000, flip_at=600)))
 
+    assert proposed
     assert all(p.labels >= 1000 for p in proposed)
 
 
@@ -161,12 +163,32 @@ def test_a_challenger_that_does_not_win_is_dropped() -> None:
     effects = drive(engine, stream(2000, flip_at=600))
 
     assert alerts(effects, "concept_drift")
-    assert engine.state.adaptation.challenger is None
+    assert not engine.state.adaptation.contestants
     assert not promotions(effects)
 
 
-def test_alert_only_tells_and_trains_nothing() -> None:
+@pytest.mark.parametrize("inline", [False, True])
+def test_alert_only_tells_and_trains_nothing_at_all(inline: bool) -> None:
     engine = Engine(small_config({**DETECT, "adaptation": {"policy": "alert_only"}}), 0)
+    trained = TaskState(engine.config).champion
+    known = stream(300)
+    labels = {r.id: r.label for r in known if isinstance(r, Label)}
+    trained.learn([r.features for r in known if isinstance(r, Event)], list(labels.values()))
+    engine.command(Swap(trained, 1, "first"), 0.0)
+    before = fingerprint(engine.state.champion)
+
+    records = stream(2000, flip_at=600)
+    if inline:
+        labels = {r.id: r.label for r in records if isinstance(r, Label)}
+        records = [structs.replace(r, label=labels[r.id]) for r in records if isinstance(r, Event)]
+    effects = drive(engine, records)
+
+    assert drifts(effects, "concept_drift")
+    assert fingerprint(engine.state.champion) == before
+
+
+def test_keep_learning_tells_and_trains_no_other() -> None:
+    engine = Engine(small_config({**DETECT, "adaptation": {"policy": "keep_learning"}}), 0)
 
     effects = drive(engine, stream(2000, flip_at=600))
 
@@ -187,6 +209,18 @@ def test_a_swap_serves_from_the_next_event_and_says_so() -> None:
     assert made.probabilities == {"true": 0.5, "false": 0.5}, "the new model has learned nothing"
 
 
+@pytest.mark.parametrize("reason", ["rollback", "rollback: it missed every second fraud"])
+def test_what_was_rolled_back_by_hand_does_not_come_back_by_itself(reason: str) -> None:
+    engine = Engine(small_config(DETECT), 0)
+    engine.command(Swap(engine.state.champion, 1, "first"), 0.0)
+    drive(engine, stream(100))
+
+    told = engine.command(Swap(TaskState(engine.config).champion, 2, reason), 0.0)
+
+    assert [a.kind for a in told if isinstance(a, Alert)] == ["rollback"]
+    assert not engine.state.adaptation.contestants, "whoever was sent away does not look on"
+
+
 def test_labels_of_the_old_versions_predictions_do_not_alarm_about_the_new_one() -> None:
     engine = Engine(small_config(DETECT), 0)
     engine.command(Swap(engine.state.champion, 1, "first"), 0.0)
@@ -201,11 +235,11 @@ def test_labels_of_the_old_versions_predictions_do_not_alarm_about_the_new_one()
 def test_a_refused_promotion_drops_the_challenger() -> None:
     engine = Engine(small_config(DETECT), 0)
     drive(engine, stream(900, flip_at=600))
-    assert engine.state.adaptation.challenger is not None
+    assert engine.state.adaptation.contestants
 
     engine.command(PromotionRefused("another was first"), 0.0)
 
-    assert engine.state.adaptation.challenger is None
+    assert not engine.state.adaptation.contestants
 
 
 def test_a_feature_that_shifts_raises_a_data_drift_alert() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pickle
 import random
-from datetime import UTC, datetime
 
 from stream.core.engine import Engine
 from stream.core.fingerprint import fingerprint
 from stream.profile import Profile
 from stream.records import Alert
 from stream.testing import drive, event, small_config
+from tests.profiles import profile
 
 CONFIG = small_config(
     {
@@ -30,17 +30,8 @@ def values(n: int, mean: float, seed: int = 1) -> list[float]:
     return [rng.gauss(mean, 1.0) for _ in range(n)]
 
 
-def profile(mean: float = 0.0) -> Profile:
-    return Profile(
-        model="small",
-        made=datetime(2026, 1, 1, tzinfo=UTC),
-        source="training.jsonl",
-        events=100,
-        dead_letters=0,
-        seed=1,
-        times=[0.0] * 100,
-        features={"x": list(values(100, mean)), "kind": ["a", "b"] * 50},
-    )
+def around(mean: float) -> Profile:
+    return profile(x=values(100, mean), kind=["a", "b"] * 50)
 
 
 def alerts(engine: Engine, mean: float, n: int = 400) -> list[tuple[str | None, int]]:
@@ -51,18 +42,18 @@ def alerts(engine: Engine, mean: float, n: int = 400) -> list[tuple[str | None, 
 
 
 def test_a_stream_that_differs_from_the_profile_is_an_alarm_once_the_window_is_full() -> None:
-    assert alerts(Engine(CONFIG, 0, profile=profile()), mean=3.0) == [("x", 49)]
+    assert alerts(Engine(CONFIG, 0, profile=around(0.0)), mean=3.0) == [("x", 49)]
     assert alerts(Engine(CONFIG, 0), mean=3.0) == [], "learnt from the stream, it is what is usual"
-    assert alerts(Engine(CONFIG, 0, profile=profile(3.0)), mean=3.0) == []
+    assert alerts(Engine(CONFIG, 0, profile=around(3.0)), mean=3.0) == []
 
 
 def test_after_the_drift_the_stream_is_what_is_usual() -> None:
-    engine = Engine(CONFIG, 0, profile=profile())
+    engine = Engine(CONFIG, 0, profile=around(0.0))
     assert alerts(engine, mean=3.0, n=1000) == [("x", 49)]
 
 
 def test_a_state_that_was_saved_goes_on_without_the_profile() -> None:
-    engine = Engine(CONFIG, 0, profile=profile())
+    engine = Engine(CONFIG, 0, profile=around(0.0))
     restored = Engine(CONFIG, 0, pickle.loads(pickle.dumps(engine.state)))
     assert alerts(restored, mean=3.0) == alerts(engine, mean=3.0) == [("x", 49)]
     assert fingerprint(restored.state) == fingerprint(engine.state)

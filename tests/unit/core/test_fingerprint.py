@@ -15,7 +15,7 @@ from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
 from stream.core.engine import Engine
 from stream.core.fingerprint import fingerprint
 from stream.testing import drive, event, label, small_config
-from tests.contract.test_learner_laws import CASES, Case, rows_of, run
+from tests.contract.learner_cases import CASES, Case, rows_of, run
 
 ROWS = rows_of(400)
 law = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.problem.value}")

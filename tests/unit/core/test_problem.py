@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
+from stream.core.costs import CostMatrix
+from stream.core.outcomes import Sample
 from stream.core.problem import SCALE_LABELS, BinaryJudge, MulticlassJudge, RegressionJudge
 
 
@@ -96,3 +99,49 @@ def test_regression_scores() -> None:
     scores = RegressionJudge(None).scores([1.0, 3.0], [0.0, 0.0])
 
     assert scores == {"mae": 2.0, "rmse": pytest.approx(math.sqrt(5.0))}
+
+
+def test_recall_and_precision_of_both_classes_are_those_of_the_stream_not_of_what_was_kept() -> None:
+    sample = Sample([True, True, False, False], [0.9, 0.2, 0.8, 0.1], np.array([0.01, 0.01, 0.49, 0.49]))
+
+    scores = BinaryJudge(0.5, absolute=False).scores_by_class(sample)
+
+    assert scores["true"] == {"recall": 0.5, "precision": pytest.approx(0.01 / 0.5), "support": 2.0}
+    assert scores["false"] == {"recall": 0.5, "precision": pytest.approx(0.49 / 0.5), "support": 2.0}
+
+
+def test_a_class_that_was_never_said_has_a_recall_and_no_precision() -> None:
+    sample = Sample(["a", "b"], [{"a": 1.0}, {}], np.array([1.0, 1.0]))
+
+    scores = MulticlassJudge(absolute=False).scores_by_class(sample)
+
+    assert scores == {
+        "a": {"recall": 1.0, "precision": 1.0, "support": 1.0},
+        "b": {"recall": 0.0, "support": 1.0},
+    }
+
+
+def test_the_area_under_the_precision_recall_curve_counts_labels_by_their_weight() -> None:
+    sample = Sample([True, False, True], [0.9, 0.8, 0.7], np.array([1.0, 3.0, 1.0]))
+
+    scores = BinaryJudge(0.5, absolute=False).scores_of_rare(sample)
+
+    assert scores == {"pr_auc": pytest.approx((1 / 1 + 2 / 5) / 2)}
+
+
+def test_the_expected_cost_is_that_of_a_decision() -> None:
+    costs = CostMatrix({"true": {"false": 10}})
+    binary = Sample([True, False, False], [0.4, 0.9, 0.1], np.array([1.0, 1.0, 2.0]))
+    several = Sample(["true", "other"], [{"other": 1.0}, {"other": 1.0}], np.array([1.0, 1.0]))
+
+    assert BinaryJudge(0.5, False, costs).scores_of_rare(binary)["expected_cost"] == pytest.approx(
+        (10 * 0 + 10 + 1) / 4
+    )
+    assert MulticlassJudge(False, costs).scores_of_rare(several) == {"expected_cost": pytest.approx((1 + 0) / 2)}
+
+
+def test_regression_has_no_classes_to_score() -> None:
+    sample = Sample([1.0], [1.0], np.array([1.0]))
+
+    assert RegressionJudge(None).scores_of_rare(sample) == {}
+    assert RegressionJudge(None).scores_by_class(sample) == {}

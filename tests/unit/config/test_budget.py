@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detectors.base import Share
-from stream.core.budget import Part, divide
+from stream.config.budget import Part, divide
 from stream.testing import small_config
 
 FEATURES = {"x": {"type": "number"}, "y": {"type": "number"}, "kind": {"type": "category"}}
