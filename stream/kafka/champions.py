@@ -1,4 +1,5 @@
-"""The worker's dealings with the model store: a first version, promotions that the engine asks for, swaps from outside.
+"""The worker's dealings with the model store: a first version, promotions that the engine asks for, swaps, challengers
+and the word to pause from outside.
 
 Nothing here may stop predictions: a store that is away is tried again later, a model that is not trusted is not taken.
 """
@@ -6,19 +7,19 @@ Nothing here may stop predictions: a store that is away is tried again later, a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import structlog
 
 from learners.artifacts import ArtifactError
-from learners.base import Learner
 from stream.config.model import Config
 from stream.errors import StoreError
 from stream.faultpoints import passing
 from stream.kafka.task import Task
-from stream.records import Command, Promote, PromotionRefused, Swap
+from stream.records import Challenge, Command, Promote, PromotionRefused, Swap, Withdraw
 from stream.stores.base import Champion, Loaded, StaleWriter, VersionMeta
+from stream.stores.control import Pause
 from stream.stores.registry import ModelStore
 from stream.stores.watch import ChampionWatcher
 from stream.telemetry import Telemetry
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Champions:
-    """Turns proposals into promotions, and changes of the champion into swap commands."""
+    """Turns proposals into promotions, and changes of the champion and of the challengers into commands."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Champions:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._name = config.model.name
-        self._recipe = config.model.learner.kind
+        self._takes_challengers = config.adaptation.promotes
         self._retry = config.redis.poll_interval
         self._store = store
         self._watcher = watcher
@@ -48,14 +49,24 @@ class Champions:
         self._newest: Loaded | None = None
         self._serving: dict[int, Champion] = {}  # by partition
         self._proposals: dict[int, Promote] = {}
+        self._held: dict[int, frozenset[int]] = {}  # versions that the store knows to be in use, by partition
         self._not_before = 0.0
 
-    def part(self) -> Part:
-        """The state of the store, for /readyz."""
+    def parts(self) -> dict[str, Part]:
+        """The state of the store, for /readyz, and who had workers pause, if anybody did."""
         error = self._watcher.last_error
-        if self._watcher.healthy and error is None:
-            return Part("ok")
-        return Part("degraded", f"{error or 'not reached yet'}; predictions go on, swaps wait")
+        well = self._watcher.healthy and error is None
+        reason = f"{error or 'not reached yet'}; predictions go on, swaps wait"
+        parts = {"redis": Part("ok") if well else Part("degraded", reason)}
+        if pause := self.pause:
+            since = datetime.fromtimestamp(pause.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            parts["control"] = Part("degraded", f"paused by {pause.who} since {since}: {pause.reason}")
+        return parts
+
+    @property
+    def pause(self) -> Pause | None:
+        """Who had workers take no more records; as told last while the store is away. Costs nothing."""
+        return self._watcher.pause
 
     def opened(self, task: Task) -> Command | None:
         """A task starts: give it the champion, or make its model the first one, or carry out what it asked for before.
@@ -78,6 +89,7 @@ class Champions:
         """A task has gone, with what it proposed."""
         self._serving.pop(partition, None)
         self._proposals.pop(partition, None)
+        self._held.pop(partition, None)
 
     @property
     def wants_a_commit(self) -> bool:
@@ -86,11 +98,13 @@ class Champions:
         """
         return self._clock() >= self._not_before and (bool(self._proposals) or self._is_bare)
 
-    def command(self, task: Task, *, settled: bool) -> Command | None:
-        """What a task is to be told now, if anything. Costs next to nothing when nothing has changed.
+    @property
+    def has_news(self) -> bool:
+        """Whether the champion was changed from outside, and tasks are to be told at once. Costs nothing."""
+        return self._watcher.has_news
 
-        Nothing is written to the store unless it is `settled`, all that it has done being committed.
-        """
+    def news(self, task: Task) -> Command | None:
+        """What a task is to be told of changes from outside, if anything. Costs next to nothing when there are none."""
         self._newest = self._watcher.take() or self._newest
         newest, serving = self._newest, self._serving.get(task.partition)
         if newest is not None and (serving is None or newest.champion.since > serving.since):
@@ -98,6 +112,16 @@ class Champions:
             if newest.version != task.engine.state.version:
                 self._proposals.pop(task.partition, None)
                 return self._swap(newest)
+        return self._challenge(task)
+
+    def command(self, task: Task, *, settled: bool) -> Command | None:
+        """What a task is to be told now, if anything.
+
+        Nothing is written to the store unless it is `settled`, all that it has done being committed.
+        """
+        news = self.news(task)
+        if news is not None:
+            return news
         if not settled or self._clock() < self._not_before:
             return None
         if task.partition in self._proposals:
@@ -105,7 +129,35 @@ class Champions:
         if self._is_bare:
             self._not_before = self._clock() + self._retry
             return self._align(task)
+        self._hold(task)
         return None
+
+    def _challenge(self, task: Task) -> Command | None:
+        """A challenger that came or went since the task was last told, if there is one."""
+        field, state = self._watcher.field, task.engine.state
+        if field is None or field.entered == state.pushed or not self._takes_challengers:
+            return None
+        for version in sorted(state.pushed - field.entered):
+            log.info("challenger_withdrawn", model=self._name, version=version, partition=task.partition)
+            return Withdraw(version)
+        for version in sorted(field.entrants.keys() - state.pushed - {state.version}):
+            entrant = field.entrants[version]
+            log.info("challenger_entered", model=self._name, version=version, partition=task.partition)
+            return Challenge(entrant.learner(), version, digest=entrant.meta.digest)
+        return None
+
+    def _hold(self, task: Task) -> None:
+        """Have the store keep the versions that live on in a task beside the champion."""
+        held = task.engine.state.held
+        if held == self._held.get(task.partition) or not self._watcher.healthy:
+            return
+        try:
+            self._store.retention.hold(self._name, f"task {task.partition}", held)
+        except StoreError as error:
+            self._not_before = self._clock() + self._retry
+            log.warning("versions_not_held", model=self._name, partition=task.partition, error=str(error))
+        else:
+            self._held[task.partition] = held
 
     @property
     def _is_bare(self) -> bool:
@@ -145,7 +197,9 @@ class Champions:
         """Make the model of a task the champion of a store that has none. Raises StaleWriter, StoreError."""
         state = task.engine.state
         reason = "restored" if state.version else "first"
-        meta = self._install(task, state.champion, None, reason=reason, scores={}, labels=state.scores.labels)
+        at = state.positions.get("events", 0)
+        whole = Promote(state.champion, state.version, reason, {}, state.scores.labels, at, state.stream_time)
+        meta = self._install(task, whole, None)
         log.info("model_registered", model=self._name, version=meta.version, partition=task.partition, reason=reason)
         return Swap(state.champion, meta.version, reason, "champion", meta.digest)
 
@@ -156,14 +210,7 @@ class Champions:
             current = self._store.champion(self._name)
             if current is not None and current.version != promotion.expected_version:
                 raise StaleWriter(f"version {current.version} became champion first")
-            meta = self._install(
-                task,
-                promotion.learner,
-                current,
-                reason=promotion.reason,
-                scores=promotion.scores,
-                labels=promotion.labels,
-            )
+            meta = self._install(task, promotion, current)
         except (StaleWriter, ArtifactError) as error:
             del self._proposals[task.partition]
             log.warning("promotion_refused", model=self._name, partition=task.partition, reason=str(error))
@@ -178,29 +225,23 @@ class Champions:
         log.info("promoted", model=self._name, version=meta.version, labels=promotion.labels, **promotion.scores)
         return Swap(promotion.learner, meta.version, promotion.reason, "challenger", meta.digest)
 
-    def _install(
-        self,
-        task: Task,
-        learner: Learner[Any],
-        current: Champion | None,
-        *,
-        reason: str,
-        scores: Mapping[str, float],
-        labels: int,
-    ) -> VersionMeta:
+    def _install(self, task: Task, promotion: Promote, current: Champion | None) -> VersionMeta:
         """Publish a learner and make it the champion after `current`. Raises StaleWriter, StoreError."""
-        who = f"task {task.partition}"
+        who, reason, before = f"task {task.partition}", promotion.reason, promotion.expected_version
+        learner = promotion.learner
         meta = VersionMeta(
             created=self._clock(),
-            recipe=self._recipe,
+            recipe=learner.recipe,
             reason=reason,
             who=who,
-            scores=dict(scores),
-            labels=labels,
-            parent=task.engine.state.version,
+            scores=dict(promotion.scores),
+            intervals=dict(promotion.intervals),
+            labels=promotion.labels,
+            span=promotion.span,
+            parents=promotion.parents or ((before,) if before else ()),
         )
         # Done over after a crash, the same step of the task leads to the same version.
-        origin = f"{who}, entry {task.sequence}, {reason} after version {meta.parent}"
+        origin = f"{who}, entry {task.sequence}, {reason} after version {before}"
         version = self._store.publish(self._name, learner, meta=meta, origin=origin)
         passing("model_published")
         epoch = current.epoch if current else 0

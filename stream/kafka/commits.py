@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 
 from stream.faultpoints import passing
 from stream.kafka.client import Consumer, Partition, Position
@@ -158,6 +159,7 @@ class Commits:
         self._delivery.committed()
         for partition in self._sealed:
             self._tasks[partition].committed()
+        facts = partial(dict[str, int], partitions=len(self._sealed))
+        self._telemetry.observe_span("commit", time.perf_counter() - self._begun, facts)
         self._sealed.clear()
-        self._telemetry.observe_span("commit", time.perf_counter() - self._begun)
         passing("committed")

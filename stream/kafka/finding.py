@@ -10,16 +10,15 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from stream.decode import RawRecord
 from stream.errors import ConfigError, DriftlineError
 from stream.kafka.client import LogReader, Truncated
-from stream.records import Prediction
+from stream.records import Prediction, RawRecord
 
 STRETCH: Final = 10_000
 """Offsets of a partition that are read first; each turn further back reads twice as many."""
 
 Say: TypeAlias = Callable[[str], object]
-"""Told from time to time how far a long piece of work has come."""
+"""Told from time to time how far a long piece of work has come. What it raises ends that."""
 
 
 class UnknownPrediction(DriftlineError):
@@ -100,12 +99,16 @@ class _Search:
                 for record in batch:
                     if record.value is not None and self._sign in record.value:
                         self._keep(record)
+                self._tell(self._done + batch[-1].offset + 1 - start)
         except Truncated as error:  # the topic was cut off meanwhile: what is left is read next
             side.first = error.first
             return
         self._done += side.at - start
         side.at = start
-        self._say(f"{self._topic}: {self._done:,} of {self._total:,} offsets read, the newest first")
+        self._tell(self._done)
+
+    def _tell(self, done: int) -> None:
+        self._say(f"{self._topic}: {done:,} of {self._total:,} offsets read, the newest first")
 
     def _keep(self, record: RawRecord) -> None:
         try:

@@ -119,7 +119,7 @@ def needed(load: Callable[[str], Learner[Any]], digest: str) -> Learner[Any]:
     try:
         return load(digest)
     except (UnknownVersion, ArtifactError) as error:
-        raise Gap(f"the artifact of a version that served cannot be had: {error}") from error
+        raise Gap(f"the artifact of a version that served or competed cannot be had: {error}") from error
 
 
 class Opener:

@@ -5,7 +5,7 @@ on.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from stream.core.state import TaskState
 from stream.kafka.client import Outgoing
 from stream.kafka.delivery import Delivery
+from stream.kafka.report import Report, report_of
 from stream.kafka.task import Task
 from stream.records import Alert, Effect, Prediction, Promote, Rejected
 from stream.sinks.kafka import KafkaSink
@@ -22,6 +23,11 @@ log = structlog.get_logger()
 
 QUIET = 10.0
 """Seconds between two log lines about dead letters with the same reason."""
+
+LATENCIES = 4096
+"""Newest latencies of a task that are remembered until it is reported."""
+ALERTS = 100
+"""The same of alerts."""
 
 _NOT_LOGGED = frozenset({"ts", "change", "reference", "current", "contributors"})
 
@@ -46,6 +52,8 @@ class Publisher:
         self._counted: dict[int, Counter[tuple[str, str]]] = {}
         self._told_at: dict[str, float] = {}  # by reason, of which there are few
         self._untold: Counter[str] = Counter()
+        self._latencies: dict[int, deque[float]] = {}
+        self._alerts: dict[int, deque[Alert]] = {}
 
     def publish(self, partition: int, effects: Iterable[Effect]) -> list[Promote]:
         """Send the outputs of a task; return the promotions asked for, which are not outputs."""
@@ -58,6 +66,7 @@ class Publisher:
                 latencies.append(effect.latency_ms / 1000.0)
             elif isinstance(effect, Alert):
                 outgoing.append(self._sink.alert(effect))
+                self._alerts.setdefault(partition, deque(maxlen=ALERTS)).append(effect)
                 self._alerted(effect)
             elif isinstance(effect, Rejected):
                 outgoing.append(self._sink.dead_letter(effect))
@@ -69,6 +78,7 @@ class Publisher:
             self._delivery.send(partition, outgoing)
         if latencies:
             self._telemetry.observe_latency(latencies)
+            self._latencies.setdefault(partition, deque(maxlen=LATENCIES)).extend(latencies)
         return promotions
 
     def _tell_of(self, rejected: Rejected) -> None:
@@ -112,22 +122,48 @@ class Publisher:
         self._counted[partition] = Counter(state.counts)
         self._telemetry.set_waiting(partition, pending=state.pending.waiting, held=state.pending.held)
 
-    def report(self, task: Task, end: Callable[[str, int], int | None]) -> None:
-        """Show how a task does: scores, detectors, faults, and how far it is behind the `end` of its topics."""
+    def report(self, task: Task, end: Callable[[str, int], int | None]) -> Report:
+        """Show how a task does: scores, detectors, faults, and how far it is behind the `end` of its topics. Returns
+        what it took some reckoning to know.
+        """
         state = task.engine.state
-        self._telemetry.set_scores(task.partition, state.scores.report(state.judge))
-        self._telemetry.set_readings(task.partition, state.monitors.readings() | state.rejections.readings())
-        self._telemetry.set_open_drifts(task.partition, state.incidents.count())
+        report = report_of(state)._replace(
+            lags=self._lags(task, end),
+            latencies=self._latencies.pop(task.partition, ()),
+            alerts=self._alerts.pop(task.partition, ()),
+        )
+        self._telemetry.set_scores(task.partition, report.scores)
+        self._telemetry.set_class_scores(task.partition, report.classes)
+        if state.judge.threshold is not None:
+            self._telemetry.set_decision_threshold(task.partition, state.judge.threshold)
+        self._telemetry.set_readings(task.partition, report.readings)
+        self._telemetry.set_open_drifts(task.partition, report.drifts)
+        contestants = Counter(one.stage.value for one in state.adaptation.contestants)
+        self._telemetry.set_challengers(task.partition, contestants, len(state.adaptation.library.models))
         self._telemetry.set_faults(task.partition, state.champion.faults)
+        starvation = state.starvation
+        self._telemetry.set_labels(
+            task.partition, starvation.starved, starvation.vanished, starvation.joined, report.delays
+        )
+        self._telemetry.set_fit(task.partition, report.fit)
+        for topic, records in report.lags.items():
+            self._telemetry.set_lag(topic, task.partition, records)
+        return report
+
+    def _lags(self, task: Task, end: Callable[[str, int], int | None]) -> dict[Topic, int]:
+        """How far a task is behind the end of its topics, where that is known."""
+        lags: dict[Topic, int] = {}
         for (topic, partition), at in task.positions().items():
             newest = end(topic, partition)
             if newest is not None:
-                name: Topic = "events" if topic == self._events else "labels"
-                self._telemetry.set_lag(name, partition, max(0, newest - at.offset))
+                lags["events" if topic == self._events else "labels"] = max(0, newest - at.offset)
+        return lags
 
     def opened(self, partition: int, state: TaskState) -> None:
         """A task starts here with counts from elsewhere, which that worker has reported."""
         self._counted[partition] = Counter(state.counts)
+        self._latencies.pop(partition, None)
+        self._alerts.pop(partition, None)
 
 
 def _topic(name: str) -> Topic:

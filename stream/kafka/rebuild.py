@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import structs
 
-from learners.artifacts import KeyRing
+from learners.artifacts import Trust
 from learners.base import Explanation, Learner
 from stream.basis import Basis
 from stream.config.digest import STATE_SECTIONS
@@ -33,12 +33,20 @@ from stream.records import Features, Prediction, Span
 from stream.sinks.kafka import KafkaSink
 from stream.stores.base import SnapshotStore
 
-TOLD_EVERY: Final = 50
-"""Entries done over between two words on how far it has come."""
+TOLD_EVERY: Final = 10
+"""Steps done over between two words on how far it has come."""
 
 
 class NotRebuilt(DriftlineError):
     """The task cannot be brought back to where it made a prediction. The message says what is missing."""
+
+
+class OtherConfiguration(NotRebuilt):
+    """The prediction was made with another configuration or profile, of which `digest` is what the journal says."""
+
+    def __init__(self, message: str, cure: str, digest: str) -> None:
+        super().__init__(message, cure)
+        self.digest = digest
 
 
 class Moment(NamedTuple):
@@ -74,23 +82,40 @@ class Rebuilder:
         self,
         basis: Basis,
         snapshots: SnapshotStore,
-        keys: KeyRing,
+        trust: Trust,
         load: Callable[[str], Learner[Any]],
         connect: Callable[[], LogReader],
         say: Say = lambda text: None,
+        earlier: Callable[[str], Basis | None] = lambda digest: None,
     ) -> None:
-        """`load` fetches the learner of a digest from the store. Raises what the basis does for its profile."""
+        """`load` fetches the learner of a digest from the store, `earlier` finds the basis that has a digest, which
+        tasks may have had before this one. Raises what the basis does for its profile.
+        """
         self._config = basis.config
         self._digest, self._profile = basis.digest, basis.profile
         self._decoders = (EventDecoder(basis.config), LabelDecoder(basis.config))
         self._snapshots = snapshots
-        self._keys = keys
-        self._load = partial(needed, load)
+        self._trust = trust
+        self._load = load
         self._connect = connect
         self._say = say
+        self._earlier = earlier
 
     def rebuild(self, published: Prediction, value: bytes) -> Rebuilt:
-        """Make a prediction, which stands on its topic as `value`, once more. Raises NotRebuilt, BrokerError."""
+        """Make a prediction, which stands on its topic as `value`, once more: with the basis that its task had then.
+        Raises NotRebuilt, BrokerError, StoreError, and what an earlier basis does for its profile.
+        """
+        try:
+            return self._rebuild(published, value)
+        except OtherConfiguration as other:
+            basis = self._earlier(other.digest)
+            if basis is None:
+                raise
+        then = Rebuilder(basis, self._snapshots, self._trust, self._load, self._connect, self._say)
+        return then._rebuild(published, value)
+
+    def _rebuild(self, published: Prediction, value: bytes) -> Rebuilt:
+        self._say("looking for the newest snapshot of before")
         stored, trouble = self._newest_before(published)
         # Whether predictions carry their features changes nothing else: let it be as it was then.
         audit = AuditConfig(features=published.features is not None)
@@ -106,7 +131,9 @@ class Rebuilder:
     def _newest_before(self, published: Prediction) -> tuple[Stored | None, str]:
         """The newest snapshot to which the event is yet to come, and why none could be had: it may not be needed."""
         try:
-            for stored in snapshots_of(self._snapshots, self._keys, published.partition, before=published.offset):
+            for stored in snapshots_of(
+                self._snapshots, self._trust, self._config.app, published.partition, before=published.offset
+            ):
                 reached = stored.resumed.positions.get("events", 0)
                 if stored.config == self._digest and reached <= published.offset:
                     return stored, ""
@@ -158,7 +185,7 @@ class Rebuilder:
                         f"none of its task's snapshots goes back that far, and {self._journal(published)} does not "
                         f"begin with entry 1 any more, but with entry {first.sequence:,}"
                     )
-                return way, way.meet(entry, step, offset)
+                return way, way.meet(entry, step)
             if entry.start.get("events", 0) > offset:
                 break
             if way is not None:
@@ -169,9 +196,12 @@ class Rebuilder:
         engine = Engine(config, published.partition, state, self._profile)
         topics, (events, labels) = config.topics, self._decoders
         replay = Replay(
-            engine, past.tape(topics.events, events.decode), past.tape(topics.labels, labels.decode), self._load
+            engine,
+            past.tape(topics.events, events.decode),
+            past.tape(topics.labels, labels.decode),
+            partial(needed, self._load),
         )
-        return _Way(engine, replay, source, self._say)
+        return _Way(engine, replay, source, published.offset, self._say)
 
     # errors
 
@@ -186,42 +216,50 @@ class Rebuilder:
             f"the past of event {published.id!r} ({place(self._config, published)}) cannot be done over: "
             f"{why}{snapshots}",
             f"Keep {kept} for as long as predictions are to be explained, and runtime.snapshot_archive.every longer "
-            "(retention.ms, retention.bytes).",
+            "(retention.ms, retention.bytes); so with versions of the model (redis.retention.older_than).",
         )
 
-    def _other_configuration(self, published: Prediction, entry: Entry) -> NotRebuilt:
-        return NotRebuilt(
+    def _other_configuration(self, published: Prediction, entry: Entry) -> OtherConfiguration:
+        return OtherConfiguration(
             f"event {published.id!r} ({place(self._config, published)}) was predicted with another configuration: its "
             f"digest was {entry.config[:12]}, that of this file is {self._digest[:12]}",
             f"Give the file as it was then (-c). What counts are its sections {', '.join(STATE_SECTIONS)}, and the "
-            "sample in the profile that references.profile names.",
+            "sample in the profile that references.profile names; of those that were pushed, Redis keeps the newest.",
+            entry.config,
         )
 
 
 class _Way:
-    """A task on its way along its journal."""
+    """A task on its way along its journal, to the event at `offset`."""
 
-    def __init__(self, engine: Engine, replay: Replay, source: str, say: Say) -> None:
+    def __init__(self, engine: Engine, replay: Replay, source: str, offset: int, say: Say) -> None:
         self.engine = engine
         self.source = source
         self.entries = 0
         self._replay = replay
+        self._offset = offset
+        self._steps = 0
         self._say = say
 
     def pass_by(self, entry: Entry) -> None:
         """Do an entry over. Raises Gap."""
         for _ in self._replay.entry(entry):
-            pass
+            self._went_on()
         self.entries += 1
-        if self.entries % TOLD_EVERY == 0:
-            self._say(f"entry {entry.sequence:,}, event {entry.end.get('events', 0):,} done over")
 
-    def meet(self, entry: Entry, step: SpanStep, offset: int) -> Moment:
-        """Do an entry over up to the event at an offset, which that step of it took. Raises Gap."""
+    def meet(self, entry: Entry, step: SpanStep) -> Moment:
+        """Do an entry over up to the event, which that step of it took. Raises Gap."""
         self._replay.begin(entry)
         for earlier in entry.steps[: entry.steps.index(step)]:
             self._replay.step(earlier)
-        return meet(self.engine, self._replay, step, offset)
+            self._went_on()
+        return meet(self.engine, self._replay, step, self._offset)
+
+    def _went_on(self) -> None:
+        """A step was done over: tell from time to time how far it has come."""
+        self._steps += 1
+        if self._steps % TOLD_EVERY == 0:
+            self._say(f"done over up to event {self.engine.state.positions.get('events', 0):,} of {self._offset:,}")
 
 
 def _snapshot(stored: Stored) -> str:

@@ -11,9 +11,20 @@ from typing import Any, TypeAlias
 
 from learners.base import Learner
 from stream.core.engine import Engine
-from stream.core.journal import Entry, RefusedStep, SpanStep, Step, SwapStep
+from stream.core.journal import ChallengeStep, Entry, RefusedStep, SpanStep, Step, SwapStep, WithdrawStep
 from stream.errors import DriftlineError
-from stream.records import Effect, Event, Label, PromotionRefused, Rejected, Span, Swap
+from stream.records import (
+    Challenge,
+    Command,
+    Effect,
+    Event,
+    Label,
+    PromotionRefused,
+    Rejected,
+    Span,
+    Swap,
+    Withdraw,
+)
 
 
 class Gap(DriftlineError):
@@ -93,10 +104,7 @@ class Replay:
         """Do one step over; the effects it had. Raises Gap."""
         if isinstance(step, SpanStep):
             return self._engine.process(self.span(step), step.now)
-        if isinstance(step, RefusedStep):
-            return self._engine.command(PromotionRefused(step.reason), step.now)
-        swap = Swap(self._learner(step), step.version, step.reason, step.source, step.digest)
-        return self._engine.command(swap, step.now)
+        return self._engine.command(self._command(step), step.now)
 
     def span(self, step: SpanStep) -> Span:
         """The records that a step took. Raises Gap."""
@@ -109,12 +117,23 @@ class Replay:
             step.received,
         )
 
+    def _command(self, step: SwapStep | RefusedStep | ChallengeStep | WithdrawStep) -> Command:
+        match step:
+            case SwapStep():
+                return Swap(self._learner(step), step.version, step.reason, step.source, step.digest)
+            case ChallengeStep():
+                return Challenge(self._load(step.digest), step.version, digest=step.digest)
+            case WithdrawStep():
+                return Withdraw(step.version)
+            case RefusedStep():
+                return PromotionRefused(step.reason)
+
     def _learner(self, step: SwapStep) -> Learner[Any]:
         state = self._engine.state
         if step.source == "champion":
             return state.champion
         if step.source == "challenger":
-            challenger = state.adaptation.challenger
+            challenger = state.adaptation.proposed
             if challenger is None:
                 raise Gap(f"version {step.version} was this task's challenger, but it has none")
             return challenger.learner

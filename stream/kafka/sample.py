@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.kafka.client import LogReader, NoTopicError, make_log_reader
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from learners.artifacts import ArtifactError, KeyRing, SigningKey, open_sealed, seal
+from learners.artifacts import ArtifactError, Place, Trust
 from stream.basis import Basis
-from stream.core.state import TaskState
+from stream.core.state import FORMAT, TaskState
 from stream.faultpoints import passing
 from stream.kafka.task import Task
 from stream.stores.archive import Point
@@ -52,16 +52,25 @@ class Stored(NamedTuple):
     resumed: Resumed
 
 
-def snapshots_of(store: SnapshotStore, keys: KeyRing, partition: int, before: int | None = None) -> Iterator[Stored]:
+def snapshots_of(
+    store: SnapshotStore, trust: Trust, app: str, partition: int, before: int | None = None
+) -> Iterator[Stored]:
     """The snapshots of a partition that open, newest first, each read when it is asked for: the two newest, then those
     of the archive; of these only such as were taken before the event at offset `before`, if it is given. A line in the
-    log tells of one that does not open. Raises StoreError.
+    log tells of one that does not open, is not the one that its place is for, or was saved by a version whose states
+    are made otherwise. Raises StoreError.
+
+    An older snapshot of the same task in the place of the newest is genuine and opens: the journal makes up for it.
     """
-    for which, data in _read(store, _name(partition), before):
+    for which, point, data in _read(store, _name(partition), before):
         try:
-            metadata, state = open_sealed(data, keys=keys)
-            if not isinstance(state, TaskState) or metadata["partition"] != partition:
-                raise ArtifactError("it is not a snapshot of this partition")
+            metadata, state = trust.open(data, _place(app, partition))
+            if not isinstance(state, TaskState):
+                raise ArtifactError(f"it holds a {type(state).__name__}")
+            if (found := metadata.get("format", 0)) != FORMAT:
+                raise ArtifactError(f"it holds a state of format {found}; this version takes up format {FORMAT}")
+            if point is not None and metadata["sequence"] != point.sequence:
+                raise ArtifactError(f"it is of entry {metadata['sequence']}, in the place of {point.sequence}")
         except ArtifactError as error:
             log.error("snapshot_not_used", partition=partition, snapshot=which, error=str(error))
             continue
@@ -69,15 +78,17 @@ def snapshots_of(store: SnapshotStore, keys: KeyRing, partition: int, before: in
         yield Stored(which, metadata["config"], metadata["taken"], len(data), resumed)
 
 
-def _read(store: SnapshotStore, task: str, before: int | None) -> Iterator[tuple[str, bytes]]:
-    """What is stored of a task, newest first, and which it is. What is removed while we look is not missed."""
+def _read(store: SnapshotStore, task: str, before: int | None) -> Iterator[tuple[str, Point | None, bytes]]:
+    """What is stored of a task, newest first: which it is, and the point that its name in the archive tells of. What is
+    removed while we look is not missed.
+    """
     for which, previous in (("newest", False), ("previous", True)):
         if (data := store.load(task, previous=previous)) is not None:
-            yield which, data
+            yield which, None, data
     archive = [archived for archived in store.archived(task) if before is None or archived.point.events <= before]
     for archived in reversed(archive):
         if (data := store.load_archived(task, archived)) is not None:
-            yield ARCHIVED, data
+            yield ARCHIVED, archived.point, data
 
 
 class Snapshots:
@@ -90,19 +101,18 @@ class Snapshots:
         self,
         basis: Basis,
         store: SnapshotStore,
-        key: SigningKey,
-        keys: KeyRing,
+        trust: Trust,
         telemetry: Telemetry,
         clock: Callable[[], float] = time.monotonic,
         calendar: Callable[[], float] = time.time,
     ) -> None:
         """`clock` gives seconds that never go back, `calendar` seconds since the epoch."""
         self._basis = basis
+        self._app = basis.config.app
         self._interval = basis.config.runtime.snapshot_interval
         self._events = basis.config.runtime.snapshot_events
         self._store = store
-        self._key = key
-        self._keys = keys
+        self._trust = trust
         self._telemetry = telemetry
         self._clock = clock
         self._calendar = calendar
@@ -110,11 +120,16 @@ class Snapshots:
         self._due: dict[int, float] = {}
         self._rested: dict[int, float] = {}  # partition -> when the cost of its last snapshot is worked off
         self._counted: dict[int, int] = {}  # partition -> events at its last snapshot
+        self._stored: dict[int, float] = {}  # partition -> when its newest stored snapshot was taken
 
     @property
     def trouble(self) -> str:
         """What keeps snapshots from being stored, for /readyz; empty when all is well."""
         return self._writer.trouble
+
+    def stored(self, partition: int) -> float | None:
+        """When the newest stored snapshot of a partition was taken, in seconds since the epoch; None: not known."""
+        return self._stored.get(partition)
 
     def due(self, task: Task) -> bool:
         """Whether to save now: the interval has passed, or enough events, and the last one's cost is worked off."""
@@ -137,15 +152,15 @@ class Snapshots:
         partition, state, started = task.partition, task.engine.state, self._clock()
         taken = self._calendar()
         metadata: dict[str, Any] = {
+            "format": FORMAT,
             "config": self._basis.digest,
-            "partition": partition,
             "positions": dict(state.positions),
             "journal": journal,
             "sequence": sequence,
             "taken": taken,
         }
         try:
-            data = seal(state, key=self._key, metadata=metadata)
+            data = self._trust.seal(state, _place(self._app, partition), metadata)
         except ArtifactError as error:
             log.error("snapshot_not_saved", partition=partition, error=str(error))
             self._telemetry.add_snapshot_failure()
@@ -171,7 +186,7 @@ class Snapshots:
 
         Raises StoreError when the store is away. Whoever goes on without claims with the first snapshot that is stored.
         """
-        for known in (self._due, self._rested, self._counted):
+        for known in (self._due, self._rested, self._counted, self._stored):
             known.pop(partition, None)
         self._writer.claim(_name(partition))
 
@@ -182,20 +197,28 @@ class Snapshots:
         says why. None when there is none, or the newest was made with another configuration. Raises StoreError when the
         store is away: what it holds is then not known.
         """
-        for stored in snapshots_of(self._store, self._keys, partition):
+        for stored in snapshots_of(self._store, self._trust, self._app, partition):
             if stored.config != self._basis.digest:
                 log.warning("snapshot_not_used", partition=partition, error="it was made with another configuration")
                 return None
             if stored.which == ARCHIVED:
                 log.warning("archived_snapshot_used", partition=partition, sequence=stored.resumed.sequence)
-            self._telemetry.set_snapshot(partition, taken=stored.taken, size=stored.size)
+            self._show(partition, stored.taken, stored.size)
             return stored.resumed
         return None
 
     def _written(self, partition: int, taken: float, size: int) -> None:
         passing("snapshot_saved")
+        self._show(partition, taken, size)
+
+    def _show(self, partition: int, taken: float, size: int) -> None:
+        self._stored[partition] = taken
         self._telemetry.set_snapshot(partition, taken=taken, size=size)
 
 
 def _name(partition: int) -> str:
     return str(partition)
+
+
+def _place(app: str, partition: int) -> Place:
+    return Place("snapshot", app, _name(partition))

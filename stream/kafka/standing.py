@@ -1,9 +1,10 @@
-"""How a worker stands with its broker: reached or not, and since when that is known."""
+"""How a worker stands with its broker: reached or not, and since when that is known. And with what it is given."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from threading import Event as Flag
 from typing import TypeVar
 
@@ -72,3 +73,17 @@ class Standing:
         if self.trouble:
             return Part("down", self.trouble)
         return Part("ok") if working else Part("degraded", waits_for or "no partition is assigned (yet)")
+
+
+def of_input(worse: Mapping[int, Iterable[str]]) -> Part:
+    """The part of /readyz that tells of records that cannot be used: of each partition, the topics with more than usual
+    of them.
+    """
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for partition, topics in sorted(worse.items()):
+        for topic in topics:
+            found[topic].append(str(partition))
+    if not found:
+        return Part("ok")
+    where = "; ".join(f"{topic}, partition {' '.join(partitions)}" for topic, partitions in found.items())
+    return Part("degraded", f"more records than usual cannot be used: {where}. The dead letters say why")

@@ -9,19 +9,20 @@ from typing import Any
 from stream.config.model import Config
 from stream.core import journal
 from stream.core.engine import Engine
-from stream.core.journal import Entry, RefusedStep, SpanStep, Step, SwapStep
+from stream.core.journal import ChallengeStep, Entry, RefusedStep, SpanStep, Step, SwapStep, WithdrawStep
 from stream.core.merge import Merger
 from stream.core.state import TaskState
 from stream.decode import EventDecoder, LabelDecoder
 from stream.kafka.client import Outgoing, Position
-from stream.records import Command, Effect, Event, Label, Rejected, Span, Swap
+from stream.records import Challenge, Command, Effect, Event, Label, Rejected, Span, Swap, Withdraw
 
 SPAN = 500
 """Most records of one engine step."""
 FIRST_SPAN = 32
 """Records of a task's first step: nothing is known then of what a record costs."""
-STEP_SECONDS = 0.1
-"""Time that a step is meant to take at most, however slow the learner: a poll, a commit or a stop waits no longer."""
+STEP_SECONDS = 0.05
+"""Time that a step is meant to take at most, however slow the learner: polls, commits, swaps and stops wait no longer.
+"""
 FULL = 4000
 """Steps after which a commit is due, whatever the interval: they go into one record of the journal, of half a megabyte.
 """
@@ -62,6 +63,8 @@ class Task:
         self._rest: Span | None = None  # of a span that ended early, with a promotion asked for
         self.sealed = False
         self.paused: set[str] = set()
+        self.taken = Span()
+        """What the newest step took."""
 
     def add(self, topic: str, records: Sequence[Any]) -> None:
         """Records have come from the broker."""
@@ -87,6 +90,7 @@ class Task:
             return None
         now, started = self._clock(), self._timer()
         effects, taken, self._rest = self.engine.take(span, now)
+        self.taken = taken
         self._pace(len(taken.events) + len(taken.labels), self._timer() - started)
         events = self._taken(self._topics.events, taken.events, taken.rejected)
         labels = self._taken(self._topics.labels, taken.labels, taken.rejected)
@@ -116,11 +120,12 @@ class Task:
     def command(self, command: Command) -> list[Effect]:
         """Apply a command between two spans."""
         now = self._clock()
-        if isinstance(command, Swap):
-            self._steps.append(SwapStep(now, command.version, command.reason, command.source, command.digest))
-        else:
-            self._steps.append(RefusedStep(now, command.reason))
+        self._steps.append(_written(command, now))
         return self.engine.command(command, now)
+
+    def facts(self, effects: Sequence[Effect]) -> dict[str, int]:
+        """What a trace says of a step with these effects."""
+        return {"partition": self.partition, "effects": len(effects), "version": self.engine.state.version}
 
     @property
     def changed(self) -> bool:
@@ -187,3 +192,16 @@ class Task:
                 resume.append(topic)
         self.paused = self.paused.union(pause).difference(resume)
         return pause, resume
+
+
+def _written(command: Command, now: float) -> Step:
+    """A command as the journal has it."""
+    match command:
+        case Swap():
+            return SwapStep(now, command.version, command.reason, command.source, command.digest)
+        case Challenge():
+            return ChallengeStep(now, command.version, command.digest)
+        case Withdraw():
+            return WithdrawStep(now, command.version)
+        case _:
+            return RefusedStep(now, command.reason)

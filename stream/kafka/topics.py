@@ -5,28 +5,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, for_code
 
-from stream.config.model import TopicsConfig
 from stream.errors import BrokerError
+
+if TYPE_CHECKING:
+    from stream.config.model import TopicsConfig
 
 READ: Final = "READ"
 WRITE: Final = "WRITE"
 
 INPUT: Final = (READ,)
 OUTPUT: Final = (WRITE,)
-JOURNAL: Final = (READ, WRITE)
-"""What a worker does with a topic of each kind. It writes its journal, and reads it to resume where it was left."""
+OWN: Final = (READ, WRITE)
+"""What a service does with a topic of each kind. Its own ones it reads again: the journal to resume where it was left,
+the audit to show it.
+"""
 
 _VERBS = {READ: "read", WRITE: "write to"}
 _ALLOW = {
     INPUT: "allow it READ on the topic and on the group",
     OUTPUT: "allow it WRITE on the topic",
-    JOURNAL: "allow it READ and WRITE on the topic: a worker that resumes reads what was written",
+    OWN: "allow it READ and WRITE on the topic: what was written is read again, by a worker that resumes and the page",
 }
 _WAIT_MS = 15_000
 
@@ -52,8 +57,8 @@ def uses(topics: TopicsConfig) -> dict[str, tuple[str, ...]]:
     """Names of a service's topics, with what it must be allowed to do there."""
     inputs = [name for name in (topics.events, topics.labels) if name is not None]
     outputs = [topics.predictions, topics.alerts, topics.dead_letters]
-    needs: dict[str, tuple[str, ...]] = {**dict.fromkeys(inputs, INPUT), **dict.fromkeys(outputs, OUTPUT)}
-    return needs if topics.journal is None else {**needs, topics.journal: JOURNAL}
+    own = [name for name in (topics.journal, topics.audit) if name is not None]
+    return {**dict.fromkeys(inputs, INPUT), **dict.fromkeys(outputs, OUTPUT), **dict.fromkeys(own, OWN)}
 
 
 def describe(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:
@@ -68,11 +73,16 @@ def describe(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:
     return {name: _topic(name, found.get(name)) for name in wanted}
 
 
-def inspect_topics(admin: KafkaAdminClient, topics: TopicsConfig) -> list[Finding]:
-    """One finding per topic, and one on each partition count that must match that of events. Raises BrokerError."""
+def inspect_topics(
+    admin: KafkaAdminClient, topics: TopicsConfig, readers: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> list[Finding]:
+    """One finding per topic, and one on each partition count that must match that of events. `readers` are those that
+    read outputs again, by topic, without which a worker can do. Raises BrokerError.
+    """
     needs = uses(topics)
     states = describe(admin, needs)
-    return [*(_one(states[name], wanted) for name, wanted in needs.items()), *_partition_counts(states, topics)]
+    found = [_one(states[name], wanted, readers.get(name, ())) for name, wanted in needs.items()]
+    return [*found, *_partition_counts(states, topics)]
 
 
 def check_topics(admin: KafkaAdminClient, topics: TopicsConfig) -> int:
@@ -91,8 +101,8 @@ def ensure_topics(admin: KafkaAdminClient, topics: TopicsConfig, partitions: int
     """Create the topics that are missing, wait until they can be used, and return their names.
 
     Labels and journal get as many partitions as events, whichever of them is there already. `partitions` is for those
-    with no such pattern to follow; the broker's default when left out. Alerts are few and get one partition, which
-    keeps their order. Raises BrokerError.
+    with no such pattern to follow; the broker's default when left out. Alerts and changes by hand are few and get one
+    partition, which keeps their order. Raises BrokerError.
     """
     states = describe(admin, uses(topics))
     missing = [name for name, state in states.items() if state.error == "UnknownTopicOrPartitionError"]
@@ -104,7 +114,7 @@ def ensure_topics(admin: KafkaAdminClient, topics: TopicsConfig, partitions: int
         if name and states[name].partitions
     ]
     count = pair[0] if pair else partitions if partitions is not None else -1
-    wanted = {name: {"num_partitions": 1 if name == topics.alerts else count} for name in missing}
+    wanted = {name: {"num_partitions": 1 if name in (topics.alerts, topics.audit) else count} for name in missing}
     try:
         admin.create_topics(wanted, timeout_ms=_WAIT_MS)
         admin.wait_for_topics(missing, timeout_ms=_WAIT_MS)
@@ -124,10 +134,13 @@ def _topic(name: str, raw: dict[str, Any] | None) -> Topic:
     return Topic(name, len(raw.get("partitions") or ()), operations, for_code(code).__name__ if code else None)
 
 
-def _one(topic: Topic, needs: tuple[str, ...]) -> Finding:
+def _one(topic: Topic, needs: tuple[str, ...], readers: Sequence[str]) -> Finding:
     if topic.error == "UnknownTopicOrPartitionError":
         return Finding(False, f"topic {topic.name} does not exist", _CREATE)
     allow = f"As an administrator, {_ALLOW[needs]}."
+    if readers and needs is OUTPUT:
+        needs = OWN
+        allow = f"As an administrator, allow it READ and WRITE on the topic: {' and '.join(readers)} read it."
     if topic.error == "TopicAuthorizationFailedError":
         return Finding(False, f"topic {topic.name}: this user may not see it", allow)
     if topic.error == "InvalidTopicError":

@@ -2,11 +2,11 @@
 
 The order, turn by turn (docs/delivery.md has it with what a crash between any two steps leads to):
 
-1. poll records, decode them, put them into their tasks;
+1. poll records, decode them, put them into their tasks; swaps from outside are applied;
 2. each task takes spans; its outputs are handed to the producer;
 3. when the commit interval has passed, or a promotion is asked for: the journal entry of each task is handed over too,
    everything is acknowledged, and committed with the positions of what was processed; meanwhile 1 and 2 go on;
-4. promotions are carried out in the store and swaps applied, as the first steps of the next commit;
+4. promotions are carried out in the store, and their swaps applied as the first steps of the next commit;
 5. snapshots that are due are saved.
 
 Before 4 and 5, and before partitions change hands, everything is committed: then 3 is waited for. A failure before the
@@ -20,6 +20,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from threading import Event as Flag
 
 import structlog
@@ -27,16 +28,20 @@ import structlog
 from stream.config.model import Config
 from stream.errors import BrokerError
 from stream.faultpoints import passing
+from stream.history.recorder import Recorder
 from stream.kafka.admission import Admission
 from stream.kafka.champions import Champions
-from stream.kafka.client import Batches, Consumer, Fenced, Partition, Position, Regrouped, admin, make_consumer
+from stream.kafka.client import Consumer, Fenced, Partition, Position, Regrouped, admin, make_consumer
 from stream.kafka.commits import RETRY_INTERVAL, Commits
 from stream.kafka.delivery import Delivery
+from stream.kafka.delivery.base import left
+from stream.kafka.intake import Intake
 from stream.kafka.opening import Opener
 from stream.kafka.publisher import Publisher
 from stream.kafka.snapshots import Snapshots
-from stream.kafka.standing import Standing
+from stream.kafka.standing import Standing, of_input
 from stream.kafka.task import Task
+from stream.kafka.telling import Telling
 from stream.kafka.topics import check_topics
 from stream.records import Command, Effect
 from stream.sinks.kafka import KafkaSink
@@ -45,8 +50,8 @@ from stream.web.status import Part, Status
 
 log = structlog.get_logger()
 
-IDLE_POLL = 0.1
-REPORT_INTERVAL = 1.0
+IDLE_POLL = 0.02
+"""Longest wait for records, in seconds: a swap that has come meanwhile waits no longer."""
 SETTLE_TIMEOUT = 15.0
 """Longest wait for a commit, in seconds; no longer than the broker keeps a transaction open either."""
 CLOSE_TIMEOUT = 5.0
@@ -77,8 +82,10 @@ class Worker:
         opener: Opener,
         telemetry: Telemetry,
         deliver: Callable[[Callable[[], Consumer]], Delivery],
+        history: Recorder | None = None,
     ) -> None:
         self._config = config
+        self._telling = Telling(telemetry, snapshots, history)
         self._champions = champions
         self._snapshots = snapshots
         self._opener = opener
@@ -86,14 +93,14 @@ class Worker:
         self._deliver = deliver
         self._tasks: dict[int, Task] = {}
         self._assigned: set[int] = set()
-        self._begins: dict[Partition, int] = {}  # where reading began, of what was assigned
         self._topics = [topic for topic in (config.topics.events, config.topics.labels) if topic]
         self._admission = Admission(opener, self._topics)
         self._at = 0
         self._broker = Standing(telemetry)
         self._backlog = False
+        self._resting = False  # whether work rests during the commit that is under way
         self._leave_by = math.inf
-        self._reported_at = self._turned_at = time.monotonic()
+        self._turned_at = time.monotonic()
 
     def run(self, stop: Flag, started: Callable[[], object]) -> None:
         """Work until `stop` is set; then finish what is begun, commit, snapshot and leave the group.
@@ -114,6 +121,7 @@ class Worker:
             if consumer is None:
                 return
             self._consumer = consumer
+            self._intake = Intake(consumer, self._tasks, self._topics, self._telemetry)
             interval = self._config.runtime.commit_interval
             self._commits = Commits(delivery, consumer, self._broker, self._tasks, self._telemetry, interval)
             started()
@@ -127,7 +135,8 @@ class Worker:
     def status(self) -> Status:
         """How the worker is doing, for /healthz and /readyz."""
         opening = "a task is being opened from its journal" if self._admission.busy else self._admission.reason
-        parts = {"kafka": self._broker.part(bool(self._tasks), opening), "redis": self._champions.part()}
+        parts = {"kafka": self._broker.part(bool(self._tasks), opening), **self._champions.parts()}
+        parts["input"] = of_input({at: task.engine.state.rejections.worse() for at, task in list(self._tasks.items())})
         if unsaved := self._snapshots.trouble:
             where = "snapshots" if self._config.runtime.snapshot_directory else "redis"
             reason = parts[where].reason if where in parts else ""
@@ -164,7 +173,7 @@ class Worker:
         self._assigned -= gone
         for partition in gone:
             self._admission.forget(partition)
-        self._begins = {tp: offset for tp, offset in self._begins.items() if tp[1] not in gone}
+        self._intake.forget(gone)
         self._retire(gone, save=committed)
         self._commits.abandon(gone)
 
@@ -173,8 +182,10 @@ class Worker:
     def _turn(self) -> None:
         self._turned_at = time.monotonic()
         self._poll()
-        self._hold_back()
+        self._intake.hold_back()
         if not self._held:
+            self._hear()
+        if not self._held and not (self._resting and self._commits.under_way) and self._champions.pause is None:
             self._work()
         if self._commits.under_way and (self._commits.landed or self._soon):
             self._attempt(self._commits.finish)
@@ -188,8 +199,7 @@ class Worker:
         if not self._held and not self._delivery.unsettled:
             for task in self._admission.advance(self._consumer, self._unopened, BUSY):
                 self._go_live(task)
-        if time.monotonic() - self._reported_at >= REPORT_INTERVAL:
-            self._report()
+        self._telling.go_round(self._publisher, self._tasks, self._consumer.end, self.status)
 
     @property
     def _held(self) -> bool:
@@ -206,19 +216,17 @@ class Worker:
         if self._held:
             return False
         due = self._delivery.broken or self._delivery.full or any(task.full for task in self._tasks.values())
-        return due or self._champions.wants_a_commit or self._admission.due(self._unopened)
+        return due or self._urgent
 
     @property
-    def _rest(self) -> bool:
-        """Whether something is to be done before which everything must be committed: work rests during the commit."""
-        if self._champions.wants_a_commit or self._admission.due(self._unopened):
-            return True
-        return any(self._snapshots.due(task) for task in self._tasks.values())
+    def _urgent(self) -> bool:
+        """Whether something is to be done at once, before which everything must be committed."""
+        return self._champions.wants_a_commit or self._admission.due(self._unopened)
 
     def _poll(self) -> None:
         """Take what has come. What the broker refuses is asked for again next turn."""
         try:
-            self._take(self._consumer.poll(self._poll_timeout()))
+            self._intake.take(self._consumer.poll(self._poll_timeout()))
             passing("polled")
         except BrokerError as error:
             if isinstance(error, Fenced) and not isinstance(error, Regrouped):
@@ -226,20 +234,15 @@ class Worker:
             self._in_trouble(error)
             time.sleep(RETRY_INTERVAL)
 
-    def _take(self, records: Batches) -> None:
-        for (topic, partition), batch in records.items():
-            task = self._tasks.get(partition)
-            self._begins.setdefault((topic, partition), batch[0].offset)
-            if task is None:  # it is not open yet: its records are to come again
-                self._consumer.pause(topic, partition)
-                self._consumer.seek(topic, partition, batch[0].offset)
-                continue
-            started = time.perf_counter()
-            task.add(topic, batch)
-            self._telemetry.observe_span("decode", time.perf_counter() - started)
+    def _hear(self) -> None:
+        """Tell tasks at once what has changed outside, before more is predicted."""
+        for task in self._tasks.values():
+            self._tell(task, self._champions.news(task))
 
     def _work(self) -> None:
-        """Take spans of the tasks in turn, until there are none, a commit is due, or a promotion is asked for."""
+        """Take spans of the tasks in turn, until there are none, a commit is due, a promotion is asked for, or the
+        champion was changed.
+        """
         tasks = list(self._tasks.values())
         for task in tasks:
             task.ended(self._consumer.at_end)
@@ -254,10 +257,11 @@ class Worker:
                 idle += 1
                 continue
             idle = 0
-            self._telemetry.observe_span("engine", time.perf_counter() - started)
+            self._telemetry.observe_span("engine", time.perf_counter() - started, partial(task.facts, effects))
+            self._telling.took(task, effects)
             passing("processed")
             promotions = self._carry_out(task, effects)
-            if promotions or task.full or self._delivery.full or time.monotonic() >= until:
+            if promotions or task.full or self._delivery.full or self._champions.has_news or time.monotonic() >= until:
                 break
         self._backlog = idle < len(tasks)
 
@@ -268,7 +272,7 @@ class Worker:
         for promotion in promotions:
             self._champions.propose(task, promotion)
         self._publisher.account(task.partition, task.engine.state)
-        self._telemetry.observe_span("produce", time.perf_counter() - started)
+        self._telemetry.observe_span("produce", time.perf_counter() - started, partial(task.facts, effects))
         passing("outputs_sent")
         return bool(promotions)
 
@@ -278,16 +282,9 @@ class Worker:
             passing("swapped")
             self._snapshots.save_soon(task.partition)
 
-    def _hold_back(self) -> None:
-        """Pause what comes faster than it can be taken, so that memory stays bounded."""
-        for task in self._tasks.values():
-            pause, resume = task.pressure()
-            for topic in pause:
-                self._consumer.pause(topic, task.partition)
-            for topic in resume:
-                self._consumer.resume(topic, task.partition)
-
     def _poll_timeout(self) -> float:
+        if self._champions.pause is not None:
+            return IDLE_POLL
         if (self._backlog or self._admission.busy) and not self._held:
             return 0.0
         waits = [wait for task in self._tasks.values() if (wait := task.wake_in()) is not None]
@@ -301,17 +298,12 @@ class Worker:
 
     def _go_live(self, task: Task) -> None:
         """A task is open. Nothing is left to commit now, so it may be told what to serve with."""
-        partition, positions = task.partition, task.positions()
         if not self._tasks:
             self._commits.looked_at()  # there was nothing to commit before
-        self._tasks[partition] = task
-        self._publisher.opened(partition, task.engine.state)
-        for topic in self._topics:
-            at = positions.get((topic, partition))
-            offset = self._begins.get((topic, partition)) if at is None else at.offset
-            if offset is not None:
-                self._consumer.seek(topic, partition, offset)
-            self._consumer.resume(topic, partition)
+        self._tasks[task.partition] = task
+        self._publisher.opened(task.partition, task.engine.state)
+        self._telling.opened(task)
+        self._intake.begin(task)
         self._tell(task, self._champions.opened(task))
         if not self._unopened:
             log.info("assigned", partitions=sorted(self._tasks))
@@ -325,20 +317,21 @@ class Worker:
                 self._save(task)
         if save:
             self._snapshots.flush(self._patience(FLUSH_TIMEOUT))
-        for partition in partitions:
-            self._telemetry.forget(partition)
+        self._telling.forget(partitions)
 
     # commits
 
     def _commit(self) -> None:
-        """Begin a commit or, where work is to rest or something has failed, make one."""
+        """Begin a commit or, where something urgent waits for it or something has failed, make one."""
         self._commits.looked_at()
         if self._commits.idle:
             if self._broker.trouble or self._broker.silence >= PING_INTERVAL:
                 self._attempt(lambda _: self._consumer.ping(self._patience(PING_TIMEOUT)))
-        elif self._held or self._delivery.broken or self._rest:
+        elif self._held or self._delivery.broken or self._urgent:
             self._attempt(self._commits.make)
         else:
+            # A snapshot takes what is committed: work rests meanwhile, but a swap that comes is not kept waiting.
+            self._resting = any(self._snapshots.due(task) for task in self._tasks.values())
             self._attempt(self._commits.begin)
 
     def _attempt(self, something: Callable[[float], object]) -> None:
@@ -396,15 +389,7 @@ class Worker:
 
     def _patience(self, longest: float) -> float:
         """How long to wait for the broker: `longest` seconds, or what is left of the time to leave."""
-        return min(longest, max(0.1, self._leave_by - time.monotonic()))
-
-    # telling
-
-    def _report(self) -> None:
-        self._reported_at = time.monotonic()
-        for task in self._tasks.values():
-            self._publisher.report(task, self._consumer.end)
-        self._publisher.tell_the_rest()
+        return min(longest, left(self._leave_by))
 
     def _in_trouble(self, error: BrokerError) -> None:
         self._broker.lost(error)

@@ -11,6 +11,7 @@ import msgspec
 from stream.config.model import Config
 from stream.kafka.client import PRODUCER_MAX_BYTES, Outgoing
 from stream.records import Alert, Prediction, Rejected
+from stream.sinks.source import HEADER, source
 
 _HEADROOM = 16 * 1024
 
@@ -36,7 +37,7 @@ class KafkaSink:
         headers = {
             "ce_specversion": "1.0",
             "ce_id": alert.id,
-            "ce_source": f"/driftline/{self._app}/{alert.model}/{alert.partition}",
+            HEADER: f"{source(self._app)}{alert.model}/{alert.partition}",
             "ce_type": f"driftline.{alert.kind}{over}",
             "ce_time": datetime.fromtimestamp(alert.ts, UTC).isoformat(),
             "content-type": "application/json",

@@ -11,8 +11,15 @@ from learners.base import Learner
 from stream.errors import StoreError
 from stream.stores.archive import Archived, Point
 
+GLOBAL = "global"
+"""The scope of a champion that all tasks serve with."""
 
-class StaleWriter(StoreError):
+
+class Conflict(StoreError):
+    """The store can be had, and what it holds does not allow what was asked. Nothing was written."""
+
+
+class StaleWriter(Conflict):
     """Another writer changed the champion first. Nothing was written; look again before deciding anew."""
 
 
@@ -23,13 +30,31 @@ class Superseded(StoreError):
 class UnknownVersion(StoreError):
     """The registry has no such version, or no longer its artifact."""
 
+    @classmethod
+    def of(cls, name: str, version: int, where: str) -> UnknownVersion:
+        """There is no such version of a model, or it was removed."""
+        return cls(
+            f"model {name} has no version {version} in Redis at {where}.",
+            "See `driftline models list`; what is old and not in use is removed (redis.retention).",
+        )
+
+    @classmethod
+    def without_artifact(cls, name: str, version: int, where: str) -> UnknownVersion:
+        """The version is known, but its artifact is not there."""
+        return cls(
+            f"the artifact of model {name} version {version} is gone from Redis at {where}.",
+            "Restore it from a backup or promote another version; Redis must not evict (maxmemory-policy noeviction).",
+        )
+
 
 class VersionMeta(msgspec.Struct, frozen=True, kw_only=True):
     """What the registry knows of one version. Never changes.
 
     The publisher says when the model was made (`created`, seconds since the epoch), from which recipe, why, with which
-    scores, after how many labels, from which parent version (0: none) and who it is. `version`, `digest` (SHA-256 of
-    the artifact, hexadecimal) and `size` (bytes) are the registry's own.
+    scores and confidence intervals of these (by name), after how many labels, which events of its partition it was
+    judged on (`span`: first and last offset; None: not known), from which parent versions (none: it comes from nowhere
+    here) and who it is. `version`, `digest` (SHA-256 of the artifact, hexadecimal) and `size` (bytes) are the
+    registry's own.
     """
 
     created: float
@@ -37,8 +62,10 @@ class VersionMeta(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     who: str
     scores: dict[str, float] = {}
+    intervals: dict[str, tuple[float, float]] = {}
     labels: int = 0
-    parent: int = 0
+    span: tuple[int, int] | None = None
+    parents: tuple[int, ...] = ()
     version: int = 0
     digest: str = ""
     size: int = 0
@@ -55,12 +82,21 @@ class Champion(msgspec.Struct, frozen=True):
     since: float
 
 
-class Loaded(msgspec.Struct, frozen=True):
-    """A champion whose artifact was fetched and verified."""
+class Verified(msgspec.Struct, frozen=True):
+    """A version whose artifact was fetched and verified."""
 
-    champion: Champion
     meta: VersionMeta
     open: Callable[[], Learner[Any]]
+
+    def learner(self) -> Learner[Any]:
+        """A learner of its own for each call, so that tasks never share one. Takes as long as unpickling does."""
+        return self.open()
+
+
+class Loaded(Verified, frozen=True):
+    """A champion, ready to serve."""
+
+    champion: Champion
 
     @property
     def version(self) -> int:
@@ -70,9 +106,25 @@ class Loaded(msgspec.Struct, frozen=True):
     def epoch(self) -> int:
         return self.champion.epoch
 
-    def learner(self) -> Learner[Any]:
-        """A learner of its own for each call, so that tasks never share one. Takes as long as unpickling does."""
-        return self.open()
+
+class Entered(msgspec.Struct, frozen=True):
+    """A version that competes with the champion because somebody entered it: since when (seconds since the epoch, by
+    the store), and who did.
+    """
+
+    version: int
+    since: float
+    who: str
+
+
+class Entrant(Verified, frozen=True):
+    """A version that was entered as a challenger, ready to compete."""
+
+    entered: Entered
+
+    @property
+    def version(self) -> int:
+        return self.entered.version
 
 
 class SnapshotStore(Protocol):

@@ -12,21 +12,23 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from stream.config.model import RedisConfig
+from stream.config.redis import RedisConfig
 from stream.config.secrets import secret
 from stream.errors import ConfigError, StoreError
 from stream.log import masked
+from stream.tls import show_certificate, trusting
 
 
 def connect(config: RedisConfig) -> redis.Redis:
     """A client for the configured address. Nothing is sent yet, so it never fails for a server that is down.
 
     No wait for an answer is longer than `redis.timeout`. A connection that broke while idle is made anew once; anything
-    else is the caller's to retry. Raises ConfigError for an address that cannot be read or a password that is missing.
+    else is the caller's to retry. Raises ConfigError for an address that cannot be read, options that there are not, a
+    password that is missing, or files for TLS that are missing or of no use.
     """
     extra = {} if config.password is None else {"password": secret(config.password, "redis.password")}
     try:
-        return redis.Redis.from_url(
+        client = redis.Redis.from_url(
             config.url,
             socket_timeout=config.timeout,
             socket_connect_timeout=config.timeout,
@@ -39,6 +41,30 @@ def connect(config: RedisConfig) -> redis.Redis:
         raise ConfigError(
             f"redis.url: {masked(config.url)!r} is not an address.", "Write it as redis://host:6379/0."
         ) from None
+    _refuse_options(client, config)
+    return client
+
+
+def _refuse_options(client: redis.Redis, config: RedisConfig) -> None:
+    """Raise ConfigError for options in the address that the client would trip over when it connects."""
+    pool = client.connection_pool
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError as error:
+        name = str(error).rpartition(" ")[2]
+        raise ConfigError(
+            f"redis.url: {masked(config.url)!r} has the option {name}, which this kind of address does not take.",
+            "Remove it; options of TLS need an address that begins with rediss://.",
+        ) from None
+    except redis.RedisError as error:
+        raise ConfigError(f"redis.url: {masked(config.url)!r}: {error}.") from None
+    options = pool.connection_kwargs
+    authority, certificate = options.get("ssl_ca_certs"), options.get("ssl_certfile")
+    if authority or certificate:
+        context = trusting(authority, "redis.url: ssl_ca_certs")
+    if certificate:
+        key, password = options.get("ssl_keyfile"), options.get("ssl_password") or ""
+        show_certificate(context, certificate, key, "redis.url: ssl_certfile and ssl_keyfile", password)
 
 
 def address(client: redis.Redis) -> str:
@@ -70,10 +96,11 @@ def _in_words(where: str, error: redis.RedisError) -> tuple[str, str]:
     text = masked(str(error))
     if isinstance(error, redis.AuthenticationError):
         return f"Redis at {where} refused the log-in.", "Check the user in redis.url and redis.password."
-    if isinstance(error, redis.exceptions.NoPermissionError):
+    # What a script is denied comes as an error of the script.
+    if isinstance(error, redis.exceptions.NoPermissionError) or text.startswith("ACL failure in script"):
         return (
             f"Redis at {where} does not allow this user what Driftline needs ({text}).",
-            "Allow +@read +@write +@scripting +@pubsub +@connection on keys and channels driftline:*.",
+            "Allow +@read +@write +@scripting +@pubsub +@connection +time on keys and channels driftline:*.",
         )
     if isinstance(error, redis.TimeoutError):
         return f"Redis at {where} gave no answer in time.", "See that it runs; if it is only slow, raise redis.timeout."

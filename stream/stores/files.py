@@ -98,6 +98,21 @@ class FileSnapshots:
             return self._path(task, f"{_ARCHIVED}{archived.name}").read_bytes()
         return None
 
+    def files(self) -> Iterator[Path]:
+        """All snapshots of all tasks, the archived ones too. Raises StoreError."""
+        try:
+            tasks = sorted(path.name for path in self._root.iterdir() if path.is_dir())
+        except FileNotFoundError:  # no snapshot has been written yet
+            return
+        except OSError as error:
+            raise StoreError(
+                f"The snapshots in {self.where} cannot be listed: {error.strerror}.", "Correct the path, or mount it."
+            ) from error
+        for task in tasks:
+            for name in sorted(self._listed(task)):
+                if name.startswith(("snapshot.", _ARCHIVED)):
+                    yield self._path(task, name)
+
     # names
 
     def _path(self, task: str, name: str) -> Path:
@@ -155,8 +170,9 @@ class FileSnapshots:
     def _write(self, task: str, name: str, data: bytes, owner: int) -> None:
         """Have a file of that name with that content. Raises Superseded."""
         writing = self._path(task, f"writing.{owner}")
+        writing.unlink(missing_ok=True)
         try:
-            with writing.open("wb") as file:
+            with writing.open("xb") as file:  # never through a link that somebody has put there
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Hints that a champion was changed, over Redis pub/sub. They may be lost: whoever listens polls as well."""
+"""What others tell over Redis pub/sub. It may be lost: whoever must not miss anything polls as well."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import suppress
 
 import redis
 
-from stream.stores.connection import redis_errors
+from stream.stores.connection import as_bytes, redis_errors
 
 
 class Hints:
-    """A subscription to the channel of swaps. For one thread."""
+    """A subscription to a channel. For one thread."""
 
     def __init__(self, client: redis.Redis, channel: str, where: str) -> None:
         self._where = where
@@ -21,13 +21,18 @@ class Hints:
 
     def wait(self, seconds: float) -> bool:
         """Wait for a hint, no longer than `seconds`; whether one came. Raises StoreError when the server is gone."""
+        return self.receive(seconds) is not None
+
+    def receive(self, seconds: float) -> bytes | None:
+        """Wait for a message, no longer than `seconds`; what it says, if one came. Raises as `wait` does."""
         until = time.monotonic() + seconds
         with redis_errors(self._where):
             while (left := until - time.monotonic()) > 0:
-                # The confirmation of the subscription ends the wait without being a hint.
-                if self._pubsub.get_message(timeout=left) is not None:
-                    return True
-        return False
+                # The confirmation of the subscription ends the wait without being a message.
+                message = self._pubsub.get_message(timeout=left)
+                if message is not None:
+                    return as_bytes(message["data"])
+        return None
 
     def close(self) -> None:
         """Give the connection back, whatever state it is in."""

@@ -1,15 +1,16 @@
-"""From a configuration to its stores and the keys it trusts."""
+"""From a configuration to its stores."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
-from learners.artifacts import KeyRing, SigningKey
 from stream.basis import Basis
-from stream.config.model import Config, SecurityConfig
+from stream.config.digest import state_digest
+from stream.config.model import Config
 from stream.config.references import REDIS
-from stream.config.secrets import accepted_keys, signing_key
+from stream.config.trust import trust_of
+from stream.history.store import HistoryStore
 from stream.profile import Profile
 from stream.stores.base import SnapshotStore
 from stream.stores.connection import connect
@@ -19,22 +20,19 @@ from stream.stores.registry import ModelStore
 from stream.stores.snapshots import RedisSnapshots
 
 
-def trusted_keys(security: SecurityConfig) -> tuple[SigningKey, KeyRing]:
-    """The key to sign with, and all keys whose signatures are accepted. Raises ConfigError for one that is missing."""
-    ring = KeyRing(SigningKey(key_id, key) for key_id, key in accepted_keys(security).items())
-    return SigningKey(security.key_id, signing_key(security)), ring
-
-
 def open_store(config: Config) -> ModelStore:
     """The model store of a service, with its keys. Nothing is sent yet. Raises ConfigError for a missing secret."""
-    key, keys = trusted_keys(config.security)
-    return ModelStore(connect(config.redis), config.app, key=key, keys=keys)
+    return ModelStore(connect(config.redis), config.app, trust_of(config.security), retention=config.redis.retention)
 
 
 def open_profiles(config: Config) -> ProfileStore:
     """Where the profile is kept with the model. Nothing is sent yet. Raises ConfigError for a missing secret."""
-    key, keys = trusted_keys(config.security)
-    return ProfileStore(connect(config.redis), config, key=key, keys=keys)
+    return ProfileStore(connect(config.redis), config, trust_of(config.security))
+
+
+def open_history(config: Config) -> HistoryStore | None:
+    """Where the history is kept; None if none is. Nothing is sent yet. Raises ConfigError for a missing secret."""
+    return None if config.history is None else HistoryStore(connect(config.redis), config.app, config.history)
 
 
 def open_basis(config: Config) -> Basis:
@@ -42,6 +40,17 @@ def open_basis(config: Config) -> Basis:
     ModelError for one in Redis that cannot be trusted, and StoreError.
     """
     return Basis(config, partial(_profile, config))
+
+
+def earlier_basis(config: Config, digest: str) -> Basis | None:
+    """The configuration with what gives it this digest: a profile that is kept in Redis, or no profile. None if that is
+    none of them. Raises StoreError.
+    """
+    if state_digest(config) == digest:
+        return Basis(config)
+    profiles = open_profiles(config)
+    kept = next((one for one in profiles.digests() if state_digest(config, one) == digest), None)
+    return None if kept is None else Basis(config, partial(profiles.load, kept))
 
 
 def _profile(config: Config) -> Profile | None:

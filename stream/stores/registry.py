@@ -11,9 +11,13 @@ Keys, all under `driftline:{app}:`
 | `artifact:{digest}` | signed artifact, never changed |
 | `champion:{name}:{scope}` | hash: version, epoch, digest, reason, who, since |
 | `champion:{name}:{scope}:history` | list: versions that were champion, the champion last |
+| `challengers:{name}` | hash: version -> who entered it, since when; see `Challengers` |
+| `model:{name}:used`, `:pins`, `:held`, `:scopes` | what decides how long versions are kept; see `Retention` |
 | `snapshot:{task}`, `:0`, `:1`, `:owner` | pointer, two slots, number of the owner; see `RedisSnapshots` |
 | `snapshot:{task}:archive` | hash: number and point in the task's life -> snapshot |
-| `swaps` | channel: a hint after every change of a champion |
+| `reference:{name}` | signed profile that detectors start with; see `ProfileStore` |
+| `control` | hash: state (paused or on), epoch, who, reason, since; see `Control` |
+| `swaps` | channel: a hint after every change of a champion, of the challengers or of `control` |
 
 Scripts touch several of these at once, so they need one server (with replicas, if you like), not Redis Cluster.
 """
@@ -21,38 +25,55 @@ Scripts touch several of these at once, so they need one server (with replicas, 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import msgspec
 import redis
 
-from learners.artifacts import KeyRing, SigningKey, Untrusted, digest, open_sealed, seal
+from learners.artifacts import ArtifactError, Place, Trust, Untrusted, digest
 from learners.base import Learner
+from stream.config.redis import RetentionConfig
 from stream.errors import StoreError
-from stream.stores.base import Champion, Loaded, StaleWriter, UnknownVersion, VersionMeta
+from stream.stores.base import (
+    GLOBAL,
+    Champion,
+    Conflict,
+    Entered,
+    Entrant,
+    Loaded,
+    StaleWriter,
+    UnknownVersion,
+    VersionMeta,
+)
+from stream.stores.challengers import Challengers
 from stream.stores.connection import address, as_bytes, as_text, redis_errors
+from stream.stores.control import Control
 from stream.stores.hints import Hints
+from stream.stores.retention import Retention
 from stream.stores.scripts import CHAMPION_FIELDS, MAX_HISTORY, PROMOTE, PUBLISH
-
-GLOBAL = "global"
-"""The scope of a champion that all tasks serve with."""
 
 
 class ModelStore:
     """The models of one app. Safe to use from several threads; raises StoreError whenever Redis cannot be had.
 
-    A change whose answer was lost on the way is not made twice.
+    A change whose answer was lost on the way is not made twice. Whoever publishes a version also removes those that
+    `retention` does not keep.
     """
 
-    def __init__(self, client: redis.Redis, app: str, *, key: SigningKey, keys: KeyRing) -> None:
+    def __init__(
+        self, client: redis.Redis, app: str, trust: Trust, *, retention: RetentionConfig | None = None
+    ) -> None:
         self.where = address(client)
         self._redis = client
         self._app = app
-        self._key = key
-        self._keys = keys
+        self._trust = trust
         self._prefix = f"driftline:{app}:"
+        self.challengers = Challengers(client, self._prefix)
+        self.control = Control(client, self._prefix)
+        self.retention = Retention(client, self._prefix, retention or RetentionConfig())
         self._publish = client.register_script(PUBLISH)
         self._promote = client.register_script(PROMOTE)
 
@@ -60,13 +81,13 @@ class ModelStore:
 
     def publish(self, name: str, learner: Learner[Any], *, meta: VersionMeta, origin: str = "") -> int:
         """Sign the learner, store it with its metadata, and return its version: larger than any before, and larger
-        than `meta.parent` even when Redis was wiped since. It serves nobody until it is promoted.
+        than its parents' even when Redis was wiped since. It serves nobody until it is promoted.
 
         `origin` names the point at which the learner was made; a version that was published from there stands, so that
         doing that point over after a crash makes no second one. Raises StoreError; ArtifactError for a learner that
         holds what may not be stored.
         """
-        data = seal(learner, key=self._key, metadata={"model": name, "recipe": meta.recipe, "created": meta.created})
+        data = self._trust.seal(learner, Place("model", self._app, name), {"meta": msgspec.to_builtins(_signed(meta))})
         checksum = digest(data)
         stored = msgspec.structs.replace(meta, digest=checksum, size=len(data), version=0)
         model = f"{self._prefix}model:{name}:"
@@ -76,6 +97,7 @@ class ModelStore:
             f"{model}digests",
             f"{self._prefix}artifact:{checksum}",
             f"{self._prefix}models",
+            f"{model}used",
         ]
         with redis_errors(self.where):
             written = msgspec.json.encode(stored)
@@ -83,12 +105,15 @@ class ModelStore:
                 checksum,
                 data,
                 written,
-                meta.parent,
+                max(meta.parents, default=0),
                 name,
                 origin,
                 f"{self._prefix}artifact:",
             ]
-            return int(self._publish(keys=keys, args=args))
+            version = int(self._publish(keys=keys, args=args))
+        with suppress(StoreError):  # it is published all the same; who publishes next removes more
+            self.retention.prune(name)
+        return version
 
     def names(self) -> list[str]:
         """Names of all models, in order."""
@@ -106,26 +131,27 @@ class ModelStore:
         with redis_errors(self.where):
             data = self._redis.hget(self._versions_key(name), str(version))
         if data is None:
-            raise self._unknown(name, version)
+            raise UnknownVersion.of(name, version, self.where)
         return self._meta(name, version, data)
 
     def load(self, name: str, version: int) -> tuple[Learner[Any], VersionMeta]:
         """A learner and its metadata. Raises UnknownVersion; Untrusted for bytes that are not those of the metadata's
-        digest, not signed with a key of ours or signed as another model; Incompatible for what this program can't run.
+        digest, not signed with a key of ours, signed as another model or with other metadata; Incompatible for what
+        this program can't run.
         Nothing of the bytes is run before they are verified.
         """
         meta, data = self.fetch(name, version)
-        return self.open(name, data), meta
+        return self.open(name, data, meta), meta
 
     def fetch(self, name: str, version: int) -> tuple[VersionMeta, bytes]:
-        """Metadata and artifact of a version, checked against its digest but not opened. Raises as `load` does."""
+        """Metadata and artifact of a version; the header is that of its digest. It is not opened. Raises as `load`."""
         meta = self.version(name, version)
         with redis_errors(self.where):
             data = self._redis.get(f"{self._prefix}artifact:{meta.digest}")
         if data is None:
-            raise self._lost(name, version)
+            raise UnknownVersion.without_artifact(name, version, self.where)
         artifact = as_bytes(data)
-        if digest(artifact) != meta.digest:
+        if not _has_digest(artifact, meta.digest):
             raise Untrusted(f"model {name} version {version}: its bytes are not those of its digest {meta.digest[:12]}")
         return meta, artifact
 
@@ -133,20 +159,26 @@ class ModelStore:
         """The learner in the artifact of a digest. Raises as `load` does."""
         with redis_errors(self.where):
             data = self._redis.get(f"{self._prefix}artifact:{checksum}")
-        if data is None or digest(as_bytes(data)) != checksum:
+        if data is None or not _has_digest(as_bytes(data), checksum):
             raise UnknownVersion(
                 f"the artifact {checksum[:12]} of model {name} is not in Redis at {self.where}.",
-                "Restore it from a backup.",
+                "It was removed, being in use no more for redis.retention.older_than, or was lost: restore it from a "
+                "backup, and keep artifacts for as long as the journal.",
             )
         return self.open(name, as_bytes(data))
 
-    def open(self, name: str, data: bytes) -> Learner[Any]:
-        """The learner in an artifact, a new one for each call. Raises Untrusted or Incompatible."""
-        sealed, learner = open_sealed(data, keys=self._keys)
-        if sealed.get("model") != name:
-            raise Untrusted(
-                f"an artifact signed as model {sealed.get('model')!r} stands in the place of model {name!r}"
-            )
+    def open(self, name: str, data: bytes, meta: VersionMeta | None = None) -> Learner[Any]:
+        """The learner in an artifact, a new one for each call. Raises Untrusted, also where it was published with other
+        metadata than `meta`, if that is given; Incompatible.
+        """
+        try:
+            sealed, learner = self._trust.open(data, Place("model", self._app, name))
+        except ArtifactError as error:
+            if meta is None:
+                raise
+            raise type(error)(f"model {name} version {meta.version}: {error}") from error
+        if meta is not None and not _is_signed(meta, sealed.get("meta")):
+            raise Untrusted(f"the metadata of model {name!r} version {meta.version} is not what it was published with")
         if not isinstance(learner, Learner):
             raise Untrusted(f"the artifact of model {name!r} holds a {type(learner).__name__}, not a learner")
         return learner
@@ -161,9 +193,11 @@ class ModelStore:
 
     def load_champion(self, name: str, champion: Champion) -> Loaded:
         """Fetch and verify a champion's artifact. Raises as `load` does."""
-        meta, data = self.fetch(name, champion.version)
-        self.open(name, data)
-        return Loaded(champion, meta, partial(self.open, name, data))
+        return Loaded(*self._verified(name, champion.version), champion)
+
+    def load_challenger(self, name: str, entered: Entered) -> Entrant:
+        """Fetch and verify a challenger's artifact. Raises as `load` does."""
+        return Entrant(*self._verified(name, entered.version), entered)
 
     def promote(
         self, name: str, version: int, *, expected_epoch: int, scope: str = GLOBAL, reason: str, who: str
@@ -174,9 +208,17 @@ class ModelStore:
         return self._change(name, version, expected_epoch, scope, reason, who, keep=-1)
 
     def rollback(
-        self, name: str, to: int | None = None, *, scope: str = GLOBAL, reason: str = "rollback", who: str
+        self,
+        name: str,
+        to: int | None = None,
+        *,
+        expected_epoch: int | None = None,
+        scope: str = GLOBAL,
+        reason: str = "rollback",
+        who: str,
     ) -> Champion:
-        """Make the champion before this one the champion again, or version `to`.
+        """Make the champion before this one that is still kept the champion again, or version `to`; if the champion's
+        epoch is still `expected_epoch`, where that is given.
 
         It undoes: what is rolled back leaves the history, so that rolling back twice goes two champions back, not
         there and back again. With `to`, all champions after its last reign leave the history; a version that never
@@ -184,30 +226,52 @@ class ModelStore:
         """
         champion = self.champion(name, scope)
         if champion is None:
-            raise StoreError(
-                f"model {name} has no champion: there is nothing to roll back.", "Promote a version first."
+            raise Conflict(f"model {name} has no champion: there is nothing to roll back.", "Promote a version first.")
+        past = self._past(name, champion, scope)
+        target = self._last_kept(name, champion, past) if to is None else to
+        if target is None:
+            none = "none before it is kept (redis.retention)" if past else "there is none before it"
+            first = "the champion" if past else "the first champion"
+            raise Conflict(
+                f"model {name} version {champion.version} is {first}: {none}.", "Name the version to go back to."
             )
+        if target == champion.version:
+            raise Conflict(f"model {name} version {to} is the champion already.", "Name another version.")
+        keep = len(past) - 1 - past[::-1].index(target) if target in past else -1
+        epoch = champion.epoch if expected_epoch is None else expected_epoch
+        return self._change(name, target, epoch, scope, reason, who, keep=keep)
+
+    def rollback_target(self, name: str, champion: Champion, scope: str = GLOBAL) -> int | None:
+        """The version that `rollback` would go to from this champion; None if there is none."""
+        return self._last_kept(name, champion, self._past(name, champion, scope))
+
+    def _past(self, name: str, champion: Champion, scope: str) -> list[int]:
+        """Champions before this one, oldest first."""
         with redis_errors(self.where):
             history = [int(v) for v in self._redis.lrange(f"{self._champion_key(name, scope)}:history", 0, -1)]
         past = history[:-1]
         while past and past[-1] == champion.version:
             past.pop()  # promoted again while it reigned: going back to it would change nothing
-        if to is None and not past:
-            raise StoreError(
-                f"model {name} version {champion.version} is the first champion: there is none before it.",
-                "Name the version to go back to.",
-            )
-        if to == champion.version:
-            raise StoreError(f"model {name} version {to} is the champion already.", "Name another version.")
-        target = past[-1] if to is None else to
-        keep = len(past) - 1 - past[::-1].index(target) if target in past else -1
-        return self._change(name, target, champion.epoch, scope, reason, who, keep=keep)
+        return past
+
+    def _last_kept(self, name: str, champion: Champion, past: list[int]) -> int | None:
+        kept = {meta.version for meta in self.versions(name)}
+        return next((v for v in reversed(past) if v in kept and v != champion.version), None)
 
     def _change(
         self, name: str, version: int, expected_epoch: int, scope: str, reason: str, who: str, *, keep: int
     ) -> Champion:
         champion_key = self._champion_key(name, scope)
-        keys = [self._versions_key(name), champion_key, f"{champion_key}:history", f"{self._prefix}swaps"]
+        model = f"{self._prefix}model:{name}:"
+        keys = [
+            f"{model}versions",
+            champion_key,
+            f"{champion_key}:history",
+            f"{self._prefix}swaps",
+            f"{self._prefix}challengers:{name}",
+            f"{model}used",
+            f"{model}scopes",
+        ]
         token, artifacts = uuid.uuid4().hex, f"{self._prefix}artifact:"
         with redis_errors(self.where):
             word, *fields = self._promote(
@@ -223,7 +287,9 @@ class ModelStore:
                 f"model {name}: the champion is {now}; version {version} was to follow epoch {expected_epoch}.",
                 "Another writer was first. Look at the champion and decide anew.",
             )
-        raise self._lost(name, version) if word == b"lost" else self._unknown(name, version)
+        if word == b"lost":
+            raise UnknownVersion.without_artifact(name, version, self.where)
+        raise UnknownVersion.of(name, version, self.where)
 
     # hints
 
@@ -238,6 +304,11 @@ class ModelStore:
 
     # helpers
 
+    def _verified(self, name: str, version: int) -> tuple[VersionMeta, Callable[[], Learner[Any]]]:
+        meta, data = self.fetch(name, version)
+        self.open(name, data, meta)
+        return meta, partial(self.open, name, data)
+
     def _versions_key(self, name: str) -> str:
         return f"{self._prefix}model:{name}:versions"
 
@@ -246,23 +317,39 @@ class ModelStore:
 
     def _meta(self, name: str, version: int, data: bytes | str) -> VersionMeta:
         try:
-            return msgspec.structs.replace(msgspec.json.decode(data, type=VersionMeta), version=version)
+            meta = msgspec.json.decode(data, type=VersionMeta)
+            parent = 0 if meta.parents else msgspec.json.decode(data, type=_Older).parent
         except msgspec.MsgspecError as error:
             raise StoreError(
                 f"model {name} version {version}: its metadata cannot be read ({error}).",
                 "Another program wrote under Driftline's keys. Promote another version.",
             ) from error
+        return msgspec.structs.replace(meta, version=version, parents=(parent,) if parent else meta.parents)
 
-    def _unknown(self, name: str, version: int) -> UnknownVersion:
-        return UnknownVersion(
-            f"model {name} has no version {version} in Redis at {self.where}.", "See `driftline models list`."
-        )
 
-    def _lost(self, name: str, version: int) -> UnknownVersion:
-        return UnknownVersion(
-            f"the artifact of model {name} version {version} is gone from Redis at {self.where}.",
-            "Restore it from a backup or promote another version; Redis must not evict (maxmemory-policy noeviction).",
-        )
+class _Older(msgspec.Struct):
+    """What the metadata of versions had instead of `parents`."""
+
+    parent: int = 0
+
+
+def _signed(meta: VersionMeta) -> VersionMeta:
+    """Metadata as its publisher gave it: what is signed with the artifact."""
+    return msgspec.structs.replace(meta, version=0, digest="", size=0)
+
+
+def _has_digest(artifact: bytes, checksum: str) -> bool:
+    try:
+        return digest(artifact) == checksum
+    except ArtifactError:
+        return False
+
+
+def _is_signed(meta: VersionMeta, sealed: Any) -> bool:
+    try:
+        return msgspec.convert(sealed, VersionMeta) == _signed(meta)
+    except msgspec.ValidationError:
+        return False
 
 
 def _champion(fields: Sequence[bytes | str | None]) -> Champion | None:

@@ -15,9 +15,11 @@ import structlog
 from learners.artifacts import Incompatible, Untrusted
 from stream.errors import StoreError
 from stream.log import masked
-from stream.stores.base import Champion, Loaded, UnknownVersion
+from stream.stores.base import GLOBAL, Champion, Loaded, UnknownVersion
+from stream.stores.control import Pause
+from stream.stores.entrants import Entrants, Field
 from stream.stores.hints import Hints
-from stream.stores.registry import GLOBAL, ModelStore
+from stream.stores.registry import ModelStore
 from stream.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -29,7 +31,8 @@ _SLICE = 0.1  # how long a hint is waited for before `wake` and `stop` are heard
 
 
 class ChampionWatcher:
-    """Watches one model's champion from a daemon thread; every method may be called from any other thread.
+    """Watches one model's champion, its challengers from outside, and whether workers are to pause, from a daemon
+    thread; every method may be called from any other thread.
 
     A model that is refused (unsigned, altered, unknown) is logged and counted once, and what serves goes on serving;
     the watcher looks at it again only when the champion changes. Redis going away and coming back is one log line each.
@@ -49,10 +52,12 @@ class ChampionWatcher:
         self._scope = scope
         self._poll_interval = poll_interval
         self._telemetry = telemetry
+        self._entrants = Entrants(store, name, telemetry)
         self._state = threading.Condition()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="driftline-champion", daemon=True)
+        self._pause: Pause | None = None
         # Guarded by _state:
         self._champion: Champion | None = None
         self._latest: Loaded | None = None
@@ -86,6 +91,11 @@ class ChampionWatcher:
         return taken
 
     @property
+    def has_news(self) -> bool:
+        """Whether there is something to `take`. Costs nothing."""
+        return self._untaken is not None
+
+    @property
     def latest(self) -> Loaded | None:
         """The newest champion that was verified, taken or not: what a task that starts now should serve with."""
         with self._state:
@@ -96,6 +106,16 @@ class ChampionWatcher:
         """The champion as last seen in the store, whether or not its artifact could be used."""
         with self._state:
             return self._champion
+
+    @property
+    def field(self) -> Field | None:
+        """The challengers from outside as last seen in the store; None before the first look."""
+        return self._entrants.field
+
+    @property
+    def pause(self) -> Pause | None:
+        """Who had workers pause, as last seen in the store; None: they are to work."""
+        return self._pause
 
     @property
     def healthy(self) -> bool:
@@ -153,13 +173,17 @@ class ChampionWatcher:
         return True
 
     def _look(self) -> None:
-        """Ask for the champion and load it if it is another than before. Raises StoreError."""
+        """Ask whether to pause, for the champion and for the challengers, and load what is another than before. Raises
+        StoreError.
+        """
         champion = self._store.champion(self.name, self._scope)
         self._answered(champion)
+        self._pause = self._store.control.now().pause
         if champion is None:
             self._note_missing()
         elif champion != self._settled:
             self._load(champion)
+        self._entrants.look()
 
     def _load(self, champion: Champion) -> None:
         try:

@@ -41,7 +41,7 @@ def outside(own_broker: EmbeddedKafka) -> Iterator[Outside]:
 
 QUIET = {
     "detectors": {"concept": [{"kind": "ddm"}]},
-    "adaptation": {"policy": "alert_only"},
+    "adaptation": {"policy": "keep_learning"},
     "kafka": {"session_timeout": "3s", "transaction_timeout": "3s"},
 }
 

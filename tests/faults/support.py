@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +13,11 @@ from msgspec import structs
 
 from stream.basis import Basis
 from stream.config.model import Config
+from stream.config.trust import trust_of
 from stream.core.fingerprint import fingerprint
 from stream.embedded.ports import free_port
 from stream.kafka.snapshots import Resumed, Snapshots
-from stream.stores.opening import open_snapshots, trusted_keys
+from stream.stores.opening import open_snapshots
 from stream.telemetry import Telemetry
 from tests.integration.support.running import Forked
 from tests.integration.support.stage import Stage, event, label, merged, x_of
@@ -44,12 +46,24 @@ def assert_same(found: Outcome, expected: Outcome) -> None:
         assert not differing, f"these parts of the task's state differ: {differing}"
 
 
-def fill(stage: Stage, first: int, end: int, *, partitions: int = 1, delay: float = 5.5, flip: int = FLIP) -> None:
-    """Events from number `first` up to `end`, and their labels, which come `delay` seconds after them."""
+def fill(
+    stage: Stage,
+    first: int,
+    end: int,
+    *,
+    partitions: int = 1,
+    delay: float = 5.5,
+    flip: int = FLIP,
+    back: float = math.inf,
+) -> None:
+    """Events from number `first` up to `end`, and their labels, which come `delay` seconds after them. From `flip` up
+    to `back` what was true is false.
+    """
     numbers = range(first, end)
     stage.produce("events", [event(n, partition=n % partitions) for n in numbers])
     stage.produce(
-        "labels", [label(n, (x_of(n) > 0) == (n < flip), delay=delay, partition=n % partitions) for n in numbers]
+        "labels",
+        [label(n, (x_of(n) > 0) != (flip <= n < back), delay=delay, partition=n % partitions) for n in numbers],
     )
 
 
@@ -75,8 +89,8 @@ def outcome(stage: Stage, partitions: int = 1) -> Outcome:
 
 def newest_snapshot(config: Config, partition: int) -> Resumed:
     """What a task would be resumed from."""
-    key, keys = trusted_keys(config.security)
-    snapshots = Snapshots(Basis(config), open_snapshots(config), key, keys, Telemetry(config.model.name))
+    trust, telemetry = trust_of(config.security), Telemetry(config.model.name)
+    snapshots = Snapshots(Basis(config), open_snapshots(config), trust, telemetry)
     resumed = snapshots.load(partition)
     snapshots.close(1.0)
     assert resumed is not None, "there is no snapshot"

@@ -19,6 +19,7 @@ from stream.records import Alert, Prediction, Promote, PromotionRefused, Rejecte
 from stream.refusal import REASONS
 from stream.sinks.kafka import KafkaSink
 from stream.testing import small_config
+from tests.clock import Clock
 from tests.faults import garbage
 
 START = 1_700_000_000.0
@@ -61,16 +62,6 @@ def config(shape: str) -> Config:
         "audit": {"features": True},
     }
     return small_config(common | SHAPES[shape])
-
-
-class Clock:
-    """Stands still until it is told."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Ran(NamedTuple):

@@ -52,9 +52,10 @@ def holds(worker: Forked, n: float) -> None:
 
 
 def contents(valkey: EmbeddedValkey, stage: Stage) -> dict[bytes, bytes | None]:
-    """All that a service keeps in Redis."""
+    """All that a service keeps in Redis, but what is only to look at: workers tell that, a little late too."""
     with redis.Redis.from_url(valkey.url) as client:
-        return {key: client.dump(key) for key in client.keys(f"driftline:{stage.app}:*")}
+        keys = client.keys(f"driftline:{stage.app}:*")
+        return {key: client.dump(key) for key in keys if b":history:" not in key}
 
 
 def test_a_rebalance_storm_predicts_every_event_once(make_stage: MakeStage) -> None:
@@ -125,8 +126,8 @@ def test_a_worker_that_wakes_up_after_its_partition_moved_writes_nothing(
 
 def test_a_transaction_that_outlives_its_time_is_done_over(brisk: Stage, uninterrupted: Outcome) -> None:
     stage = brisk
-    patience = {"session_timeout": "20s", "transaction_timeout": "5s"}
-    stage.configure({"kafka": patience, "runtime": {"commit_interval": "2500ms"}})
+    patience = {"session_timeout": "20s", "transaction_timeout": "8s"}
+    stage.configure({"kafka": patience, "runtime": {"commit_interval": "4s"}})
     fill(stage, 0, 1500)
 
     def waiting() -> int:

@@ -8,9 +8,9 @@ through kafka-python in both cases.
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from stream.config.model import Config, KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import ConfigError
 from stream.kafka.client.base import (
     Batches,
@@ -26,13 +26,18 @@ from stream.kafka.client.base import (
     Position,
     Producer,
     Regrouped,
+    Subscriber,
     TransactionalProducer,
     Truncated,
 )
 from stream.kafka.client.kafka_python.settings import admin, connection
-from stream.kafka.client.limits import PRODUCER_MAX_BYTES
+from stream.kafka.client.limits import FETCH_WAIT_MS, PRODUCER_MAX_BYTES
+
+if TYPE_CHECKING:
+    from stream.config.model import Config
 
 __all__ = [
+    "FETCH_WAIT_MS",
     "PRODUCER_MAX_BYTES",
     "Batches",
     "Bounds",
@@ -47,6 +52,7 @@ __all__ = [
     "Position",
     "Producer",
     "Regrouped",
+    "Subscriber",
     "TransactionalProducer",
     "Truncated",
     "admin",
@@ -55,6 +61,7 @@ __all__ = [
     "make_consumer",
     "make_log_reader",
     "make_producer",
+    "make_subscriber",
     "make_transactional_producer",
 ]
 
@@ -111,12 +118,25 @@ def make_transactional_producer(
     return KafkaPythonTransactions(config, transactional_id, timeout)
 
 
-def make_log_reader(config: KafkaConfig) -> LogReader:
-    """Raises BrokerError when no broker answers, ConfigError."""
+def make_log_reader(config: KafkaConfig, fetch_wait_ms: int = FETCH_WAIT_MS) -> LogReader:
+    """`fetch_wait_ms` is how long the broker may hold back an answer while there is nothing: whoever follows a quiet
+    topic asks less often then. Raises BrokerError when no broker answers, ConfigError.
+    """
     if client_of(config) == "confluent":
         from stream.kafka.client.confluent.reader import ConfluentReader
 
-        return ConfluentReader(config)
+        return ConfluentReader(config, fetch_wait_ms)
     from stream.kafka.client.kafka_python.reader import KafkaPythonReader
 
-    return KafkaPythonReader(config)
+    return KafkaPythonReader(config, fetch_wait_ms)
+
+
+def make_subscriber(config: KafkaConfig, topic: str, group: str, longest: float) -> Subscriber:
+    """Join a group that follows a topic; seeing to one record takes no longer than `longest` seconds.
+
+    By kafka-python in both cases, as there are few records. Raises BrokerError when no broker answers, NoTopicError,
+    ConfigError.
+    """
+    from stream.kafka.client.kafka_python.subscriber import KafkaPythonSubscriber
+
+    return KafkaPythonSubscriber(config, topic, group, longest)

@@ -12,8 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple, NewType, Protocol, TypeAlias
 
-from stream.decode import RawRecord
 from stream.errors import BrokerError
+from stream.records import RawRecord
 
 Partition: TypeAlias = tuple[str, int]
 """A topic and the number of one of its partitions."""
@@ -212,6 +212,21 @@ class TransactionalProducer(Protocol):
 
     def close(self, timeout: float) -> None:
         """Stop within `timeout` seconds. An open transaction stays so until a successor or its timeout ends it."""
+
+
+class Subscriber(Protocol):
+    """A member of a group that follows one topic, committed records only, one at a time. What its group has not begun
+    to read it reads from where the topic ended when the first member was made, so that nothing after that is missed.
+    """
+
+    def poll(self, timeout: float) -> Sequence[RawRecord]:
+        """The next record, waiting at most `timeout` seconds for it; none when there is none. Raises BrokerError."""
+
+    def commit(self, record: RawRecord) -> None:
+        """The record is seen to: the group goes on after it. Raises BrokerError, and then another member may get it."""
+
+    def close(self) -> None:
+        """Leave the group."""
 
 
 class LogReader(ABC):

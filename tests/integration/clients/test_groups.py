@@ -49,7 +49,8 @@ def test_partitions_come_back_with_what_a_member_committed_when_it_left(world: W
     other.consumer.close(5.0)
     one.poll_until(lambda: len(one.owned) == 4)
 
-    assert (other.committed, other.owned) == ([True], set())
+    assert set(other.committed) == {True}  # twice where the group was settled once more meanwhile
+    assert other.owned == set()
     assert {one.consumer.committed(*tp) for tp in came} == {Position(7, "left")}
 
 

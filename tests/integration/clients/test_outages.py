@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,17 @@ def test_a_broker_that_is_not_there_is_told(world: World, maker: str) -> None:
         MAKERS[maker](world)(bootstrap_servers=nowhere)
 
     assert caught.value.cure == "Check kafka.bootstrap_servers, and that the broker runs and can be reached from here."
+
+
+def test_what_listens_and_is_no_kafka_is_told_with_what_to_look_at(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        with pytest.raises(BrokerError, match=f"no Kafka broker answered at {address}") as caught:
+            world.reader(bootstrap_servers=address)
+
+    assert caught.value.cure is not None
+    assert caught.value.cure.startswith("Something listens there, but did not answer as Kafka does.")
 
 
 def test_no_call_waits_for_a_broker_that_hangs(world: World, fragile_broker: EmbeddedKafka) -> None:

@@ -94,7 +94,7 @@ class World:
         settings = {
             "client": client or self._client,
             "bootstrap_servers": self.outside.bootstrap,
-            "session_timeout": 1.0,
+            "session_timeout": 2.0,
             "max_poll_interval": 30,
         }
         return Config.model_validate(

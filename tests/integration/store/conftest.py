@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import pytest
 import redis
+from kafka import KafkaAdminClient
 
-from learners.artifacts import KeyRing, SigningKey
+from learners.artifacts import KeyRing, SigningKey, Trust
 from learners.base import Learner, Problem, Schema
 from learners.linear import LogisticConfig
 from learners.registry import build
-from stream.config.model import RedisConfig
+from stream.config.redis import RedisConfig
+from stream.embedded import EmbeddedKafka
 from stream.embedded.server import EmbeddedServer
 from stream.embedded.valkey import EmbeddedValkey
-from stream.stores.base import VersionMeta
+from stream.stores.base import GLOBAL, VersionMeta
 from stream.stores.connection import connect
 from stream.stores.registry import ModelStore
 
@@ -27,6 +29,14 @@ REDIS_SERVER = Path("/usr/bin/redis-server")
 KINDS = ["valkey", "redis"] if REDIS_SERVER.exists() else ["valkey"]
 KEY = SigningKey("k1", b"0123456789abcdef0123456789abcdef")
 FOREIGN_KEY = SigningKey("k1", b"another-key-of-another-house-0000")
+CONFIG = """
+app: flights
+topics: {{events: e, labels: l, predictions: p, alerts: a, dead_letters: d}}
+events: {{features: {{x: {{type: number}}}}}}
+model: {{name: delays, problem: binary, learner: {{kind: logistic}}}}
+redis: {{url: "{url}"}}
+"""
+AUDIT = "driftline-flights-audit"
 
 
 class DebianRedis(EmbeddedValkey):
@@ -78,7 +88,7 @@ def open_store() -> Iterator[Open]:
     def open_one(server: EmbeddedValkey, key: SigningKey = KEY, timeout: float = 5.0, login: str = "") -> ModelStore:
         client = connect(RedisConfig(url=f"redis://{login}{server.address}/0", timeout=timeout))
         clients.append(client)
-        return ModelStore(client, "flights", key=key, keys=KeyRing([key]))
+        return ModelStore(client, "flights", Trust(KeyRing([key]), key))
 
     yield open_one
     for client in clients:
@@ -88,6 +98,24 @@ def open_store() -> Iterator[Open]:
 @pytest.fixture
 def store(server: EmbeddedValkey, open_store: Open) -> ModelStore:
     return open_store(server)
+
+
+@pytest.fixture(scope="session")
+def audited_at(broker: EmbeddedKafka) -> str:
+    """The shared broker's address, where the topic is that changes by commands are written to."""
+    with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)) as admin:
+        admin.create_topics({AUDIT: {"num_partitions": 1}}, wait_for_metadata=True)
+    return broker.bootstrap_servers
+
+
+@pytest.fixture
+def config(server: EmbeddedValkey, audited_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of a service that has its models on the server, with our key in the environment."""
+    monkeypatch.setenv("DRIFTLINE_SIGNING_KEY", KEY.secret.decode())
+    path = tmp_path / "flights.yaml"
+    kafka = f"kafka: {{bootstrap_servers: '{audited_at}'}}\n"
+    path.write_text(CONFIG.format(url=server.url) + kafka, encoding="utf-8")
+    return path
 
 
 @pytest.fixture
@@ -124,5 +152,25 @@ def make_meta(reason: str = "first", parent: int = 0, labels: int = 0) -> Versio
         who="task 0",
         scores={"roc_auc": 0.75},
         labels=labels,
-        parent=parent,
+        parents=(parent,) if parent else (),
     )
+
+
+def publish(store: ModelStore, labels: int = 0, parent: int = 0) -> int:
+    return store.publish("delays", make_learner(labels), meta=make_meta(parent=parent, labels=labels))
+
+
+def promote(store: ModelStore, version: int, scope: str = GLOBAL) -> None:
+    """Whatever serves now."""
+    champion = store.champion("delays", scope)
+    epoch = 0 if champion is None else champion.epoch
+    store.promote("delays", version, expected_epoch=epoch, scope=scope, reason="promoted", who="tester")
+
+
+def serving(store: ModelStore) -> int | None:
+    champion = store.champion("delays")
+    return None if champion is None else champion.version
+
+
+def competing(store: ModelStore) -> list[int]:
+    return [entered.version for entered in store.challengers.now("delays")]

@@ -17,23 +17,7 @@ from stream.errors import ConfigError, ModelError, StoreError
 from stream.stores.base import UnknownVersion
 from stream.stores.registry import ModelStore
 from stream.stores.watch import ChampionWatcher
-from tests.integration.store.conftest import FOREIGN_KEY, KEY, Open, make_learner, make_meta
-
-CONFIG = """
-app: flights
-topics: {{events: e, labels: l, predictions: p, alerts: a, dead_letters: d}}
-events: {{features: {{x: {{type: number}}}}}}
-model: {{name: delays, problem: binary, learner: {{kind: logistic}}}}
-redis: {{url: "{url}"}}
-"""
-
-
-@pytest.fixture
-def config(server: EmbeddedValkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DRIFTLINE_SIGNING_KEY", KEY.secret.decode())
-    path = tmp_path / "flights.yaml"
-    path.write_text(CONFIG.format(url=server.url), encoding="utf-8")
-    return path
+from tests.integration.store.conftest import CONFIG, FOREIGN_KEY, Open, make_learner, make_meta, serving
 
 
 @pytest.fixture
@@ -52,11 +36,6 @@ def output(config: Path, *args: str) -> str:
     result = run(config, *args)
     assert result.exit_code == 0, result.output + repr(result.exception)
     return result.output
-
-
-def serving(store: ModelStore) -> int | None:
-    champion = store.champion("delays")
-    return None if champion is None else champion.version
 
 
 @pytest.mark.usefixtures("two_versions")
@@ -112,7 +91,7 @@ def test_show_tells_all_of_the_champion_or_of_another(config: Path) -> None:
     for word in ("version", "2", "yes", "task 0", "roc_auc 0.75", "2026-01-01 00:03:20"):
         assert word in text
     other = json.loads(output(config, "show", "1", "--json"))
-    assert (other["version"], other["champion"], other["parent"]) == (1, False, 0)
+    assert (other["version"], other["champion"], other["parents"]) == (1, False, [])
 
 
 def test_a_promotion_by_hand_reaches_a_running_watcher(config: Path, two_versions: ModelStore) -> None:
@@ -123,11 +102,11 @@ def test_a_promotion_by_hand_reaches_a_running_watcher(config: Path, two_version
 
         said = output(config, "promote", "1", "--reason", "safer on holidays")
 
-        assert said == "champion of delays: version 2 -> version 1 (epoch 3, safer on holidays)\n"
+        assert said == "champion of delays: version 2 -> version 1 (epoch 3, promoted: safer on holidays)\n"
         assert watcher.refresh(20)
         loaded = watcher.take()
         assert loaded is not None
-        assert (loaded.version, loaded.champion.reason) == (1, "safer on holidays")
+        assert (loaded.version, loaded.champion.reason) == (1, "promoted: safer on holidays")
         assert "@" in loaded.champion.who
     finally:
         watcher.stop()
@@ -150,6 +129,11 @@ def test_rollback_goes_back_and_then_has_nothing_left(config: Path, two_versions
 def test_rollback_to_a_version_by_number(config: Path, two_versions: ModelStore) -> None:
     output(config, "rollback", "1")
     assert serving(two_versions) == 1
+
+
+def test_a_rollback_says_why(config: Path, two_versions: ModelStore) -> None:
+    said = output(config, "rollback", "--reason", "worse on holidays")
+    assert said == "champion of delays: version 2 -> version 1 (epoch 3, rollback: worse on holidays)\n"
 
 
 def test_a_version_that_is_not_there_is_not_promoted(config: Path, two_versions: ModelStore) -> None:

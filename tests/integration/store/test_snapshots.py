@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import pytest
 import redis
 
-from stream.config.model import RedisConfig
+from stream.config.redis import RedisConfig
 from stream.config.runtime import ArchiveConfig
 from stream.embedded.valkey import EmbeddedValkey
 from stream.errors import StoreError

@@ -1,7 +1,8 @@
+"""How a watcher hears of champions: by hints, by polling, and whatever becomes of the server."""
+
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
@@ -15,6 +16,7 @@ from stream.stores.registry import ModelStore
 from stream.stores.watch import ChampionWatcher
 from stream.telemetry import Telemetry
 from tests.integration.store.conftest import FOREIGN_KEY, Open, hanging, make_learner, make_meta
+from tests.integration.support.waiting import until
 
 ROWS = [{"x": float(n)} for n in range(7)]
 SOON = 20.0
@@ -54,13 +56,6 @@ def lines() -> Iterator[list[Any]]:
     structlog.reset_defaults()
     with capture_logs() as captured:
         yield captured
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def crown(store: ModelStore, labels: int = 0) -> int:

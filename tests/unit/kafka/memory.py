@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from learners.base import Learner
 from stream.basis import Basis
 from stream.config.model import Config
 from stream.core.state import TaskState
@@ -127,3 +128,8 @@ def _value(record: Event | Label | bytes) -> bytes:
         return record
     row: dict[str, Any] = {"id": record.id, "label": record.label}
     return msgspec.json.encode(row | record.features if isinstance(record, Event) else row)
+
+
+def nothing(digest: str) -> Learner[Any]:
+    """Stands for a store from which nothing is fetched."""
+    raise AssertionError("no artifact is needed")

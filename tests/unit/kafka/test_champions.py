@@ -18,6 +18,7 @@ class Away:
 
     healthy = True
     champion = None
+    field = None
 
     def take(self) -> None:
         """Nothing has changed."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import ConfigError
 from stream.kafka.client import client_of
 

@@ -9,11 +9,13 @@ import pytest
 from stream.core import journal
 from stream.errors import BrokerError
 from stream.kafka.client import Consumer, Position
-from stream.kafka.commits import Commits
+from stream.kafka.commits import REGROUP_INTERVAL, RETRY_INTERVAL, Commits
 from stream.kafka.standing import Standing
 from stream.telemetry import Telemetry
 from tests.unit.kafka.brokers import Broker, Member, at_least_once, exactly_once
 from tests.unit.kafka.test_task import a_task, give
+
+INTERVAL = 0.1
 
 
 class Work:
@@ -24,7 +26,8 @@ class Work:
         telemetry = Telemetry("small")
         delivery = exactly_once(broker) if once else at_least_once(broker)
         consumer = cast(Consumer, Member(broker))
-        self.commits = Commits(delivery, consumer, Standing(telemetry), {0: self.task}, telemetry, 0.1)
+        self.standing = Standing(telemetry)
+        self.commits = Commits(delivery, consumer, self.standing, {0: self.task}, telemetry, INTERVAL)
         self._offset = 0
 
     def step(self) -> None:
@@ -111,3 +114,20 @@ def test_at_least_once_positions_follow_their_outputs() -> None:
 
     assert len(broker.sent) == 1  # the entry
     assert positions(broker) == [Position(1, "1")]
+
+
+def test_a_commit_that_failed_is_due_again_later_than_one_that_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.kafka.commits.time.monotonic", lambda: 100.0)
+    broker = Broker()
+    work = Work(broker)
+    usual = work.commits.due_in
+    work.step()
+    broker.refuses = True
+    with pytest.raises(BrokerError):
+        work.commits.make(10.0)
+    regrouped = work.commits.due_in
+    work.standing.lost(BrokerError("away"))
+
+    assert usual == pytest.approx(INTERVAL)
+    assert regrouped == pytest.approx(REGROUP_INTERVAL)
+    assert work.commits.due_in == pytest.approx(RETRY_INTERVAL)

@@ -3,53 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from learners.artifacts import KeyRing, SigningKey
-from learners.base import Learner
+from learners.artifacts import KeyRing, SigningKey, Trust
 from stream.basis import Basis
+from stream.core.engine import Engine
 from stream.core.fingerprint import fingerprint
 from stream.kafka.client import Position
 from stream.kafka.opening import Opener
 from stream.kafka.rebuild import NotRebuilt, Rebuilder
 from stream.kafka.snapshots import Snapshots
 from stream.kafka.task import Task
-from stream.profile import Profile
 from stream.stores.files import FileSnapshots
 from stream.telemetry import Telemetry
 from stream.testing import event, label, small_config
-from tests.unit.kafka.memory import Life
+from tests.profiles import profile
+from tests.unit.kafka.memory import Life, nothing
 
 KEY = SigningKey("k1", b"0123456789abcdef0123456789abcdef")
+TRUST = Trust(KeyRing([KEY]), KEY)
 CONFIG = small_config({"detectors": {"data": [{"kind": "ks", "reference": 100, "window": 50, "every": 10}]}})
 
 
-def profile(shift: float = 0.0) -> Profile:
-    return Profile(
-        model="small",
-        made=datetime(2026, 1, 1, tzinfo=UTC),
-        source="training.jsonl",
-        events=100,
-        dead_letters=0,
-        seed=1,
-        times=[0.0] * 100,
-        features={"x": [shift + n / 100 for n in range(100)], "kind": ["a"] * 100},
-    )
-
-
-def nothing(digest: str) -> Learner[Any]:
-    raise AssertionError("no artifact is needed")
+OURS, ANOTHER = (profile(x=[shift + n / 100 for n in range(100)], kind=["a"] * 100) for shift in (0.0, 1.0))
+BASIS, OTHER = Basis(CONFIG, lambda: OURS), Basis(CONFIG, lambda: ANOTHER)
 
 
 @pytest.fixture
 def life() -> Life:
     """A task that began with the profile: 120 events and their labels, in two commits."""
-    life = Life(CONFIG, profile=profile())
+    life = Life(CONFIG, profile=OURS)
     for first in (0, 60):
         numbers = range(first, first + 60)
         events = [event(n, {"x": 5.0 + n % 7, "kind": "a"}) for n in numbers]
@@ -59,8 +46,7 @@ def life() -> Life:
 
 @pytest.fixture
 def snapshots(tmp_path: Path) -> Iterator[Snapshots]:
-    basis = Basis(CONFIG, profile)
-    snapshots = Snapshots(basis, FileSnapshots(tmp_path, "test"), KEY, KeyRing([KEY]), Telemetry("small"))
+    snapshots = Snapshots(BASIS, FileSnapshots(tmp_path, "test"), TRUST, Telemetry("small"))
     yield snapshots
     snapshots.close(5.0)
 
@@ -76,13 +62,13 @@ def opened(life: Life, snapshots: Snapshots, basis: Basis) -> Task:
 def test_a_task_done_over_from_its_journal_comes_to_what_it_was(life: Life, snapshots: Snapshots) -> None:
     assert life.task.engine.state.monitors.readings()["ks", "x"].reference_n == 70, "it drifted from its profile"
 
-    task = opened(life, snapshots, Basis(CONFIG, profile))
+    task = opened(life, snapshots, BASIS)
 
     assert fingerprint(task.engine.state) == fingerprint(life.task.engine.state)
 
 
 def test_with_another_profile_or_none_the_journal_is_that_of_another_task(life: Life, snapshots: Snapshots) -> None:
-    for basis in (Basis(CONFIG, lambda: profile(1.0)), Basis(CONFIG)):
+    for basis in (OTHER, Basis(CONFIG)):
         with capture_logs() as logs:
             task = opened(life, snapshots, basis)
         (gap,) = [entry for entry in logs if entry["event"] == "resume_gap"]
@@ -97,20 +83,45 @@ def test_a_snapshot_counts_for_its_profile_only(life: Life, snapshots: Snapshots
     store = FileSnapshots(tmp_path, "test")
 
     def found(basis: Basis) -> bool:
-        return Snapshots(basis, store, KEY, KeyRing([KEY]), Telemetry("small")).load(0) is not None
+        return Snapshots(basis, store, TRUST, Telemetry("small")).load(0) is not None
 
-    assert found(Basis(CONFIG, profile))
-    assert not found(Basis(CONFIG, lambda: profile(1.0)))
+    assert found(BASIS)
+    assert not found(OTHER)
 
 
 def test_a_prediction_is_explained_with_the_profile_of_then_and_refused_with_another(
-    life: Life, tmp_path: Path
+    life: Life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def rebuilder(basis: Basis) -> Rebuilder:
-        return Rebuilder(basis, FileSnapshots(tmp_path, "test"), KeyRing([KEY]), nothing, life.log.reader)
+    engines: list[Engine] = []
 
-    rebuilt = rebuilder(Basis(CONFIG, profile)).rebuild(*life.predictions[110])
+    def remembered(*arguments: Any) -> Engine:
+        engines.append(Engine(*arguments))
+        return engines[-1]
+
+    monkeypatch.setattr("stream.kafka.rebuild.Engine", remembered)
+
+    def rebuilder(basis: Basis) -> Rebuilder:
+        return Rebuilder(basis, FileSnapshots(tmp_path, "test"), TRUST, nothing, life.log.reader)
+
+    rebuilt = rebuilder(BASIS).rebuild(*life.predictions[110])
     assert rebuilt.differences == {}
+    assert engines[-1].state.monitors.readings()["ks", "x"].reference_n == 60, "it drifted from its profile"
     with pytest.raises(NotRebuilt, match="another configuration") as refusal:
-        rebuilder(Basis(CONFIG, lambda: profile(1.0))).rebuild(*life.predictions[110])
+        rebuilder(OTHER).rebuild(*life.predictions[110])
     assert "references.profile" in (refusal.value.cure or "")
+
+
+def test_a_prediction_from_before_another_profile_is_explained_with_the_one_of_then(life: Life, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def earlier(digest: str) -> Basis | None:
+        asked.append(digest)
+        return BASIS if digest == BASIS.digest else None
+
+    def rebuilder(basis: Basis) -> Rebuilder:
+        store = FileSnapshots(tmp_path, "test")
+        return Rebuilder(basis, store, TRUST, nothing, life.log.reader, earlier=earlier)
+
+    assert rebuilder(OTHER).rebuild(*life.predictions[110]).differences == {}
+    assert rebuilder(BASIS).rebuild(*life.predictions[110]).differences == {}
+    assert asked == [BASIS.digest]

@@ -2,158 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from learners.artifacts import KeyRing, SigningKey
-from learners.base import Learner
+from learners.artifacts import KeyRing, SigningKey, Trust
 from stream.basis import Basis
 from stream.config.runtime import ArchiveConfig
-from stream.core.engine import Engine
-from stream.core.journal import Entry, RefusedStep, SpanStep, Step
 from stream.errors import StoreError
-from stream.kafka.rebuild import NotRebuilt, Rebuilder, Rebuilt, differences, meet, step_that_took
-from stream.kafka.replay import Gap, Record, Replay, Tape
+from stream.kafka.rebuild import NotRebuilt, Rebuilder, Rebuilt
 from stream.kafka.snapshots import Snapshots
-from stream.records import Event, Label, Prediction, Rejected, Span
 from stream.stores.archive import Archived
 from stream.stores.files import FileSnapshots
 from stream.telemetry import Telemetry
-from stream.testing import event, label, small_config
-from tests.unit.kafka.memory import Life
+from stream.testing import small_config
+from tests.unit.kafka.memory import Life, nothing
+from tests.unit.kafka.numbered import some, their_labels
 
 KEY = SigningKey("k1", b"0123456789abcdef0123456789abcdef")
+TRUST = Trust(KeyRing([KEY]), KEY)
 INLINE = {"events": {"label": "label"}, "detectors": {"concept": [{"kind": "adwin"}]}}
 SOON = 20.0
 JOURNAL = "driftline-test-journal"
 ANEW = "entry 2 of its journal, where it was begun anew with this configuration"
-
-
-def x(n: int) -> float:
-    return (n * 0.6180339887) % 1.0 * 2.0 - 1.0
-
-
-def some(first: int, end: int, inline: int = 0) -> list[Event]:
-    """Events with these numbers; every `inline`-th one has its label with it."""
-    return [
-        event(n, {"x": x(n), "kind": "ab"[n % 2]}, inline=x(n) > 0 if inline and n % inline == 0 else None)
-        for n in range(first, end)
-    ]
-
-
-def their_labels(first: int, end: int, late: float = 0.5) -> list[Label]:
-    return [label(n, x(n) > 0, time=n + late) for n in range(first, end)]
-
-
-# cutting a step
-
-
-def tape(records: Sequence[Record]) -> Tape:
-    def read(first: int) -> Iterator[list[Record]]:
-        yield [record for record in records if record.offset >= first]
-
-    return Tape("topic[0]", read, list)
-
-
-def untouched() -> Tape:
-    def read(first: int) -> Iterator[list[Record]]:
-        raise AssertionError("what comes after the event is not to be read")
-
-    return Tape("labels[0]", read, list)
-
-
-def nothing(digest: str) -> Learner[Any]:
-    raise AssertionError("no artifact is needed")
-
-
-def warm() -> Engine:
-    """An engine that has learned from 40 events."""
-    engine = Engine(small_config(), 0)
-    engine.process(Span(some(0, 40), their_labels(0, 40), [], 1.0), 1.0)
-    return engine
-
-
-def at(offset: int, step: SpanStep, records: Sequence[Record], engine: Engine) -> Any:
-    return meet(engine, Replay(engine, tape(records), untouched(), nothing), step, offset)
-
-
-def test_each_event_of_a_span_meets_the_model_it_met_then_with_labels_learned_in_between() -> None:
-    records = some(40, 70, inline=3)
-    live = warm()
-    live.process(Span([], [label(50, x(50) > 0, offset=90)], [], 1.0), 1.0)  # a label that waits for its event
-    then = {p.offset: p for p in live.process(Span([*records], [], [], 7.0), 7.5) if isinstance(p, Prediction)}
-    step = SpanStep(7.0, 7.5, (40, 70), (91, 95))
-
-    for offset in range(40, 70):
-        engine = warm()
-        engine.process(Span([], [label(50, x(50) > 0, offset=90)], [], 1.0), 1.0)
-        moment = at(offset, step, records, engine)
-
-        assert moment.prediction == then[offset]
-        assert moment.features == records[offset - 40].features
-        assert moment.recipe == "logistic"
-        # what is explained is the very score, not that of a model which knows the event's label already
-        assert moment.explanation is not None
-        said = then[offset].probabilities
-        assert said is not None
-        assert said["true"] == pytest.approx(1 / (1 + math.exp(-moment.explanation.score)), 1e-12)
-
-
-def test_a_step_is_cut_behind_records_that_were_dead_letters() -> None:
-    bad = Rejected("events", 0, 41, 41.0, "malformed_json", "...")
-    records: list[Record] = [*some(40, 41), bad, *some(42, 44)]
-    engine = warm()
-
-    moment = at(42, SpanStep(7.0, 7.5, (40, 44)), records, engine)
-
-    assert moment.prediction.id == "e42"
-    assert engine.state.positions["events"] == 43
-    assert engine.state.counts["events", "dead_lettered"] == 1
-
-
-def test_a_record_that_is_no_event_any_more_is_a_gap() -> None:
-    records: list[Record] = [*some(40, 41), Rejected("events", 0, 41, 41.0, "malformed_json", "...")]
-    with pytest.raises(Gap, match="offset 41 is not an event any more"):
-        at(41, SpanStep(7.0, 7.5, (40, 44)), records, warm())
-
-
-def test_an_event_that_is_a_duplicate_there_is_a_gap() -> None:
-    again = Event("e3", 40.0, 40.0, 40, {"x": 1.0})
-    with pytest.raises(Gap, match="offset 40 is a duplicate there"):
-        at(40, SpanStep(7.0, 7.5, (40, 41)), [again], warm())
-
-
-def test_the_step_that_took_an_event_is_the_one_whose_stretch_holds_it() -> None:
-    first, second = SpanStep(1.0, 1.0, (3, 5), None), SpanStep(2.0, 2.0, (5, 9), (0, 4))
-    steps: list[Step] = [SpanStep(0.0, 0.0, None, (0, 9)), first, RefusedStep(1.0, "late"), second]
-    entry = Entry(sequence=1, config="", start={}, end={}, steps=steps)
-
-    assert [step_that_took(entry, offset) for offset in (2, 3, 4, 5, 8, 9)] == [
-        None,
-        first,
-        first,
-        second,
-        second,
-        None,
-    ]
-
-
-# comparing
-
-
-def test_predictions_differ_by_one_bit_by_a_kind_of_number_and_by_a_field() -> None:
-    assert differences(b'{"a":0.1,"b":true}', b'{"a":0.1,"b":true}') == {}
-    assert differences(b'{"a":0.1}', b'{"a":0.10000000000000002}') == {"a": ("0.1", "0.10000000000000002")}
-    assert differences(b'{"a":1,"b":1}', b'{"a":1.0,"b":true}') == {"a": ("1", "1.0"), "b": ("1", "true")}
-    assert differences(b'{"a":1,"c":2}', b'{"a":1,"b":3}') == {"c": ("2", "nothing"), "b": ("nothing", "3")}
-
-
-# rebuilding
 
 
 class Kept:
@@ -163,8 +37,9 @@ class Kept:
         self.life = life
         self.store = FileSnapshots(directory, life.config.app, ArchiveConfig(every=3600.0, keep=9))
         self._now = 1e6
-        keys, telemetry = KeyRing([KEY]), Telemetry("small")
-        self._snapshots = Snapshots(Basis(life.config), self.store, KEY, keys, telemetry, calendar=lambda: self._now)
+        self._snapshots = Snapshots(
+            Basis(life.config), self.store, TRUST, Telemetry("small"), calendar=lambda: self._now
+        )
 
     def save(self) -> None:
         self._now += 3600.0
@@ -194,7 +69,7 @@ def go_on(life: Life) -> None:
 
 def rebuild(kept: Kept, offset: int, config: Any = None) -> Rebuilt:
     life = kept.life
-    rebuilder = Rebuilder(Basis(config or life.config), kept.store, KeyRing([KEY]), nothing, life.log.reader)
+    rebuilder = Rebuilder(Basis(config or life.config), kept.store, TRUST, nothing, life.log.reader)
     return rebuilder.rebuild(*life.predictions[offset])
 
 
@@ -229,11 +104,25 @@ def test_the_newest_snapshot_from_before_the_event_is_taken_up(kept: Kept) -> No
 
 def test_a_prediction_that_was_another_then_is_told_field_by_field(kept: Kept) -> None:
     prediction, value = kept.life.predictions[17]
-    rebuilder = Rebuilder(Basis(kept.life.config), kept.store, KeyRing([KEY]), nothing, kept.life.log.reader)
+    rebuilder = Rebuilder(Basis(kept.life.config), kept.store, TRUST, nothing, kept.life.log.reader)
 
     rebuilt = rebuilder.rebuild(prediction, value.replace(b'"model_version":0', b'"model_version":3'))
 
     assert rebuilt.differences == {"model_version": ("3", "0")}
+
+
+def test_how_far_it_has_come_is_told_on_the_way_to_an_event(kept: Kept) -> None:
+    for n in range(30, 70):
+        kept.life.take(some(n, n + 1))
+    told: list[str] = []
+    rebuilder = Rebuilder(Basis(kept.life.config), kept.store, TRUST, nothing, kept.life.log.reader, told.append)
+
+    rebuilder.rebuild(*kept.life.predictions[69])
+
+    looking, *reached = told
+    assert looking == "looking for the newest snapshot of before"
+    assert len(reached) == 4
+    assert reached[-1] in {f"done over up to event {n} of 69" for n in range(60, 70)}
 
 
 def test_whether_predictions_carried_their_features_then_makes_no_difference(kept: Kept) -> None:
@@ -373,7 +262,7 @@ def test_snapshots_that_cannot_be_read_are_done_without(kept: Kept) -> None:
     go_on(kept.life)
     store = Away(Path("nowhere"), "test", to_write=False)
     life = kept.life
-    rebuild_without = partial(Rebuilder(Basis(life.config), store, KeyRing([KEY]), nothing, life.log.reader).rebuild)
+    rebuild_without = partial(Rebuilder(Basis(life.config), store, TRUST, nothing, life.log.reader).rebuild)
 
     rebuilt = rebuild_without(*life.predictions[100])
     life.log.first[JOURNAL, 0] = 1

@@ -12,9 +12,10 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
+from learners.artifacts import KeyRing, SigningKey, Trust, open_sealed, seal
 from stream.basis import Basis
 from stream.config.model import Config
+from stream.core.state import FORMAT
 from stream.decode import EventDecoder, LabelDecoder
 from stream.errors import StoreError
 from stream.kafka.snapshots import Snapshots, snapshots_of
@@ -22,6 +23,7 @@ from stream.kafka.task import Task
 from stream.stores.files import FileSnapshots
 from stream.telemetry import Telemetry
 from stream.testing import drive, event, label, small_config
+from tests.clock import Clock
 
 KEY = SigningKey("k1", b"0123456789abcdef0123456789abcdef")
 OTHER = SigningKey("k1", b"another-key-of-another-house-0000")
@@ -29,26 +31,16 @@ RUNTIME = {"snapshot_interval": 30, "snapshot_events": 100, "snapshot_archive": 
 SOON = 20.0
 
 
-class Clock:
-    """Time that passes on cue."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Stage:
     """Snapshots of one worker, in a directory."""
 
     def __init__(self, directory: Path, key: SigningKey = KEY, overrides: Mapping[str, Any] | None = None) -> None:
         self.config: Config = small_config({"runtime": RUNTIME, **(overrides or {})})
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         self.telemetry = Telemetry("small")
         self.store = FileSnapshots(directory, "test", self.config.runtime.snapshot_archive)
         self.snapshots = Snapshots(
-            Basis(self.config), self.store, key, KeyRing([key]), self.telemetry, self.clock, self.clock
+            Basis(self.config), self.store, Trust(KeyRing([key]), key), self.telemetry, self.clock, self.clock
         )
 
     def task(self, state: Any = None) -> Task:
@@ -127,10 +119,10 @@ def test_the_header_says_what_made_it_and_when(stage: Stage) -> None:
     data = stage.store.load("3")
     assert data is not None
     metadata, _ = open_sealed(data, keys=KeyRing([KEY]))
-    assert metadata["partition"] == 3
-    assert {"config", "journal", "sequence", "positions", "taken"} <= set(metadata)
+    assert {"format", "config", "journal", "sequence", "positions", "taken"} <= set(metadata)
     assert b'"versions":{"driftline":' in data
     assert b'"numpy":' in data
+    assert b'"place":{"app":"test","kind":"snapshot","name":"3"}' in data
     assert b'"python":' in data
     assert b'"river":' in data
 
@@ -186,7 +178,7 @@ def test_a_task_that_is_slow_to_seal_is_saved_twenty_times_as_rarely_as_that_tak
         stage.clock.now += 3.0
         return seal(*args, **options)
 
-    monkeypatch.setattr("stream.kafka.snapshots.seal", slow_seal)
+    monkeypatch.setattr("learners.artifacts.seal", slow_seal)
     task = stage.task()
     stage.snapshots.save(task, journal=1, sequence=1)
 
@@ -293,7 +285,8 @@ def test_archived_snapshots_that_do_not_open_or_are_of_later_are_passed_over(sta
     save_some(stage, [1, 2, 3, 4, 5])
     damage(stage, "archived.3")
 
-    found = [stored.resumed.sequence for stored in snapshots_of(stage.store, KeyRing([KEY]), 3, before=40)]
+    stored = snapshots_of(stage.store, Trust(KeyRing([KEY])), "test", 3, before=40)
+    found = [one.resumed.sequence for one in stored]
 
     assert found == [5, 4, 2, 1]
     assert [(line["event"], line["snapshot"]) for line in lines] == [("snapshot_not_used", "archived")]
@@ -307,13 +300,49 @@ def test_a_snapshot_of_another_configuration_is_not_taken_up(tmp_path: Path, sta
     assert [line["error"] for line in lines] == ["it was made with another configuration"]
 
 
+def test_a_snapshot_of_a_version_whose_states_are_made_otherwise_is_passed_over(
+    stage: Stage, lines: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a newest snapshot of a version that knew nothing of decisions, nor of formats
+    def as_it_was(obj: Any, *, metadata: Mapping[str, Any], **options: Any) -> bytes:
+        return seal(obj, metadata={name: value for name, value in metadata.items() if name != "format"}, **options)
+
+    task = save_some(stage, [1])
+    del task.engine.state.tuner
+    with monkeypatch.context() as then:
+        then.setattr("learners.artifacts.seal", as_it_was)
+        save(stage, task, 2)
+
+    # When the task is resumed
+    resumed = stage.snapshots.load(3)
+
+    # Then it is from the one that it can go on with, and a line says why
+    assert resumed is not None
+    assert resumed.sequence == 1
+    assert [(line["snapshot"], line["error"]) for line in lines] == [
+        ("newest", f"it holds a state of format 0; this version takes up format {FORMAT}")
+    ]
+
+
 def test_a_snapshot_of_another_partition_is_not_taken_up(stage: Stage, lines: list[Any]) -> None:
     save(stage, stage.task(), 1)
     data = stage.store.load("3")
     assert data is not None
     stage.store.save("4", data, owner=stage.store.claim("4"))
     assert stage.snapshots.load(4) is None
-    assert [line["error"] for line in lines] == ["it is not a snapshot of this partition"]
+    assert "sealed as snapshot of task '3' of app 'test' stands in the place of" in lines[0]["error"]
+
+
+def test_an_archived_snapshot_under_the_name_of_another_is_passed_over(stage: Stage, lines: list[Any]) -> None:
+    save_some(stage, [1, 2, 3, 4, 5])
+    folder = stage.store._root / "3"
+    third, fourth = (next(folder.glob(f"archived.{number}.*")) for number in (3, 4))
+    fourth.write_bytes(third.read_bytes())
+
+    stored = snapshots_of(stage.store, Trust(KeyRing([KEY])), "test", 3)
+
+    assert [one.resumed.sequence for one in stored] == [5, 4, 5, 3, 2, 1]
+    assert [line["error"] for line in lines] == ["it is of entry 3, in the place of 4"]
 
 
 def test_a_store_that_cannot_be_read_is_not_taken_for_an_empty_one(stage: Stage) -> None:

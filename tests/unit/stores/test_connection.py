@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from stream.config.fields import Secret
-from stream.config.model import RedisConfig
+from stream.config.redis import RedisConfig
 from stream.errors import ConfigError, StoreError
 from stream.stores.connection import address, connect, redis_errors
 

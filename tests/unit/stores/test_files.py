@@ -236,6 +236,18 @@ def test_a_directory_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -
     assert not (tmp_path / "volume").exists()
 
 
+def test_a_task_is_not_claimed_in_a_directory_whose_volume_has_gone(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    store = FileSnapshots(volume, "flights")
+    (volume / "flights").rmdir()
+    volume.rmdir()
+
+    with pytest.raises(StoreError, match="No such file"):
+        store.claim("small.0")
+    assert not volume.exists()
+
+
 def test_the_archive_is_as_large_as_configured(tmp_path: Path) -> None:
     runtime = {"snapshot_directory": str(tmp_path), "snapshot_archive": {"every": "2s", "keep": 2}}
     store = open_snapshots(small_config({"runtime": runtime}))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from stream.config.model import Config
 from stream.errors import BrokerError
 from stream.kafka.client.base import SHARED_INSTANCE, Batches, Fenced, Group, Owner, Partition, Position, Regrouped
 from stream.kafka.client.confluent.intake import Intake, go_to
 from stream.kafka.client.confluent.settings import RAISED, Trouble, connect, connection, failure, reason
 from stream.kafka.client.limits import FETCH_BYTES, FETCH_WAIT_MS
+
+if TYPE_CHECKING:
+    from stream.config.model import Config
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.kafka.client.base import Outgoing
 from stream.kafka.client.confluent.settings import RAISED, Trouble, connect, connection, failure, reason

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.kafka.client.base import Batches, Bounds, LogReader, NoTopicError, Partition, Truncated
 from stream.kafka.client.confluent.intake import Intake, go_to
 from stream.kafka.client.confluent.settings import RAISED, Trouble, connect, connection, failure, reason
-from stream.kafka.client.limits import FETCH_BYTES, FETCH_WAIT_MS
+from stream.kafka.client.limits import FETCH_BYTES
+
+_ELECTING = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+"""What brokers say of a partition that is made, or moves from one of them to another, just then."""
+_ASK_AGAIN_SECONDS = 0.1
 
 
 class ConfluentReader(LogReader):
     """See `stream.kafka.client.base.LogReader`."""
 
-    def __init__(self, config: KafkaConfig) -> None:
+    def __init__(self, config: KafkaConfig, fetch_wait_ms: int) -> None:
         self._address = config.bootstrap_servers
         self._trouble = Trouble()
         settings = connection(config, self._trouble) | {
@@ -29,7 +34,7 @@ class ConfluentReader(LogReader):
             "allow.auto.create.topics": False,
             "isolation.level": "read_committed",
             "check.crcs": True,
-            "fetch.wait.max.ms": FETCH_WAIT_MS,
+            "fetch.wait.max.ms": fetch_wait_ms,
             "fetch.message.max.bytes": FETCH_BYTES,
             "fetch.queue.backoff.ms": 10,
         }
@@ -49,10 +54,15 @@ class ConfluentReader(LogReader):
         return sorted(found.partitions)
 
     def bounds(self, topic: str, partition: int, timeout: float = 10.0) -> Bounds:
-        try:
-            return Bounds(*self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout))
-        except KafkaException as error:
-            raise self._silent(error) from error
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(deadline - time.monotonic(), _ASK_AGAIN_SECONDS)
+            try:
+                return Bounds(*self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=left))
+            except KafkaException as error:
+                if reason(error).code() not in _ELECTING or time.monotonic() >= deadline:
+                    raise self._silent(error) from error
+            time.sleep(_ASK_AGAIN_SECONDS)  # the library only asks who leads now: its answer wakes nobody up
 
     def start(self, positions: Mapping[Partition, int]) -> None:
         self._consumer.assign([TopicPartition(*tp, offset) for tp, offset in positions.items()])

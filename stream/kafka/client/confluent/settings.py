@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.config.secrets import secret
 from stream.errors import BrokerError
 from stream.kafka.client.base import MIXED_GROUP, Fenced, Regrouped
 from stream.kafka.client.limits import CONNECT_SECONDS, RECONNECT_MAX_MS
-from stream.kafka.reach import require_listener
+from stream.kafka.reach import NO_KAFKA, require_listener
 
 LOGGER = logging.getLogger("kafka.librdkafka")
 """The library's own lines, which would go to stderr. Like kafka-python's they show at level debug only: see
@@ -81,7 +81,7 @@ def connection(config: KafkaConfig, trouble: Trouble) -> dict[str, Any]:
 
 def connect(make: Callable[[], T], config: KafkaConfig, trouble: Trouble) -> T:
     """What `make` makes, when it has reached a broker. Raises BrokerError when none answers."""
-    require_listener(config.bootstrap_servers)
+    require_listener(config)
     try:
         client: Any = make()
     except KafkaException as error:
@@ -116,5 +116,5 @@ def failure(doing: str, error: KafkaError, trouble: Trouble) -> BrokerError:
 def _unreachable(config: KafkaConfig, why: str) -> BrokerError:
     return BrokerError(
         f"no Kafka broker answered at {config.bootstrap_servers}{why}",
-        cure="Check kafka.bootstrap_servers, and that the broker runs and can be reached from here.",
+        cure=NO_KAFKA,
     )

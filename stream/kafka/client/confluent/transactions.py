@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.faultpoints import passing
 from stream.kafka.client.base import Fenced, Group, Outgoing, Partition, Position
@@ -19,8 +19,7 @@ from stream.kafka.client.limits import SEND_SECONDS, TRANSACTION_RETRY_MS
 _GRACE = 0.1
 """Seconds by which the client may overstay, with a better answer than that time is up."""
 
-
-REPORTS = 0.5
+_REPORTS = 0.5
 """Seconds to wait, after a transaction has failed, for what became of its records."""
 
 
@@ -70,7 +69,7 @@ class ConfluentTransactions:
             raise
         except BrokerError:
             # Sending offsets fails on records that were not taken, of which the reports may not have been served yet.
-            self._producer.flush(min(REPORTS, _left(deadline)))
+            self._producer.flush(min(_REPORTS, _left(deadline)))
             if not self._failed:
                 raise
         if self._failed:

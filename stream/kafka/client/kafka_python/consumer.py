@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import structlog
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
 from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from stream.config.model import Config
 from stream.errors import BrokerError
 from stream.kafka.client.base import Batches, Group, Owner, Partition, Position, Regrouped
 from stream.kafka.client.kafka_python.assignment import EventsAssignor, bring_along
 from stream.kafka.client.kafka_python.mended import Mended
 from stream.kafka.client.kafka_python.settings import connect, connection, failure
 from stream.kafka.client.limits import CONNECT_SECONDS, FETCH_BYTES, FETCH_WAIT_MS
+
+if TYPE_CHECKING:
+    from stream.config.model import Config
 
 log = structlog.get_logger()
 

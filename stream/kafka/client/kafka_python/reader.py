@@ -8,17 +8,17 @@ from kafka import KafkaConsumer
 from kafka import errors as kafka_errors
 from kafka.structs import TopicPartition
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.kafka.client.base import Batches, Bounds, LogReader, NoTopicError, Partition, Truncated
 from stream.kafka.client.kafka_python.settings import connect, connection
-from stream.kafka.client.limits import FETCH_BYTES, FETCH_WAIT_MS
+from stream.kafka.client.limits import FETCH_BYTES
 
 
 class KafkaPythonReader(LogReader):
     """See `stream.kafka.client.base.LogReader`."""
 
-    def __init__(self, config: KafkaConfig) -> None:
+    def __init__(self, config: KafkaConfig, fetch_wait_ms: int) -> None:
         self._address = config.bootstrap_servers
         self._consumer = connect(
             lambda: KafkaConsumer(
@@ -28,7 +28,7 @@ class KafkaPythonReader(LogReader):
                 auto_offset_reset="none",
                 allow_auto_create_topics=False,
                 isolation_level="read_committed",
-                fetch_max_wait_ms=FETCH_WAIT_MS,
+                fetch_max_wait_ms=fetch_wait_ms,
                 max_partition_fetch_bytes=FETCH_BYTES,
             ),
             config,

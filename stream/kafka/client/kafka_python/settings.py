@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
-import ssl
 from collections.abc import Callable
 from typing import Any, Self
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.config.secrets import secret
 from stream.errors import BrokerError
 from stream.kafka.client.base import MIXED_GROUP, Fenced, Regrouped
 from stream.kafka.client.limits import CONNECT_SECONDS, RECONNECT_MAX_MS
-from stream.kafka.reach import require_listener
+from stream.kafka.reach import NO_KAFKA, require_listener, tls_context
 
 _FENCED = (
     kafka_errors.FencedInstanceIdError,
@@ -40,11 +39,7 @@ def connection(config: KafkaConfig) -> dict[str, Any]:
         "metrics_enabled": False,
     }
     if config.tls:
-        context = ssl.create_default_context(cafile=config.tls.ca_file)
-        context.check_hostname = config.tls.check_hostname
-        if config.tls.cert_file:
-            context.load_cert_chain(config.tls.cert_file, config.tls.key_file)
-        settings |= {"ssl_context": context, "ssl_check_hostname": config.tls.check_hostname}
+        settings |= {"ssl_context": tls_context(config.tls), "ssl_check_hostname": config.tls.check_hostname}
     if config.sasl:
         settings |= {
             "sasl_mechanism": config.sasl.mechanism,
@@ -64,7 +59,7 @@ def admin(config: KafkaConfig) -> KafkaAdminClient:
 
 def connect(make: Callable[[], Any], config: KafkaConfig) -> Any:
     """What `make` makes. Raises BrokerError when no broker answers."""
-    require_listener(config.bootstrap_servers)  # a client that cannot connect would leave its sockets open
+    require_listener(config)  # a client that cannot connect would leave its sockets open
     with _Overheard() as overheard:
         try:
             return make()
@@ -74,7 +69,7 @@ def connect(make: Callable[[], Any], config: KafkaConfig) -> Any:
                 why = f"{why}, as after a failed authentication (kafka.sasl)"
             raise BrokerError(
                 f"no Kafka broker answered at {config.bootstrap_servers}: {why}",
-                cure="Check kafka.bootstrap_servers, and that the broker runs and can be reached from here.",
+                cure=NO_KAFKA,
             ) from error
 
 

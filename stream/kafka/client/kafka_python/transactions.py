@@ -11,7 +11,7 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from stream.config.model import KafkaConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.faultpoints import passing
 from stream.kafka.client.base import Group, Outgoing, Partition, Position
