@@ -19,13 +19,14 @@ from learners.linear import LogisticConfig
 from learners.registry import build
 from stream.cli import main
 from stream.cli.commands import app
+from stream.config.trust import trust_of
 from stream.errors import DriftlineError, ModelError
 from stream.kafka.client import admin
 from stream.kafka.finding import UnknownPrediction
 from stream.kafka.rebuild import NotRebuilt
 from stream.kafka.snapshots import ARCHIVED, snapshots_of
 from stream.stores.base import VersionMeta
-from stream.stores.opening import open_snapshots, open_store, trusted_keys
+from stream.stores.opening import open_snapshots, open_store
 from tests.integration.service.conftest import MakeStage
 from tests.integration.support.outside import Given
 from tests.integration.support.running import Forked, InThread
@@ -143,14 +144,14 @@ def test_predictions_of_a_tree_that_learns_within_its_spans_are_explained_bit_fo
 
 def test_predictions_of_numbers_are_explained_bit_for_bit(make_stage: MakeStage) -> None:
     regression = {"problem": "regression", "learner": {"kind": "linear_regression"}}
-    stage = make_stage(ADAPTING | {"model": regression})
+    stage = make_stage(ADAPTING | {"model": regression, "adaptation": {"policy": "reset"}})
     live(stage, height)
 
     assert_all_agree(stage, "unit of the label")
 
 
 def test_a_model_that_came_from_the_store_is_explained_in_each_partition_it_came_to(make_stage: MakeStage) -> None:
-    stage = make_stage(partitions=2)
+    stage = make_stage({"adaptation": {"probation": 0}}, partitions=2)
 
     def produce(first: int, end: int) -> None:
         stage.produce("events", [event(n, partition=n % 2) for n in range(first, end)])
@@ -162,7 +163,7 @@ def test_a_model_that_came_from_the_store_is_explained_in_each_partition_it_came
         learner = build(LogisticConfig(learning_rate=0.5), Problem.BINARY, Schema(("x",), ("kind",)), seed=1)
         learner.learn([{"x": x_of(n)} for n in range(200)], [x_of(n) <= 0 for n in range(200)])
         store = open_store(stage.config)
-        meta = VersionMeta(created=1.0, recipe="logistic", reason="pushed", who="test", parent=1)
+        meta = VersionMeta(created=1.0, recipe="logistic", reason="pushed", who="test", parents=(1,))
         version = store.publish("small", learner, meta=meta)
         store.promote("small", version, expected_epoch=1, reason="promoted", who="test")
         service.wait_version(version)
@@ -187,7 +188,7 @@ def test_predictions_of_before_both_newest_snapshots_are_explained_bit_for_bit_w
     promoted = [p["model_version"] for p in predictions].index(2)
     store = open_snapshots(stage.config)
     archive = [archived.point.events for archived in store.archived("0")]
-    stored = list(snapshots_of(store, trusted_keys(stage.config.security)[1], 0, before=promoted - 1))
+    stored = list(snapshots_of(store, trust_of(stage.config.security), stage.config.app, 0, before=promoted - 1))
     slots = [one.resumed.positions["events"] for one in stored if one.which != ARCHIVED]
     begin = next(one.resumed for one in stored if one.which == ARCHIVED)
     first = begin.positions["events"]
@@ -236,7 +237,7 @@ def test_people_are_shown_event_model_features_and_what_each_added(lived: Stage)
     assert re.search(rf"x +│ {re.escape(str(x_of(42)))} +│ +[+-]?\d", text)
     assert re.search(r"kind +│ a +│ +[+-]?\d", text)
     assert "adds to true (log-odds)" in text
-    assert "agrees with the published one in all 11 fields, bit for bit" in text
+    assert "agrees with the published one in all 12 fields, bit for bit" in text
 
 
 def test_nothing_is_written_anywhere(lived: Stage, redis_url: str) -> None:

@@ -75,7 +75,7 @@ def test_a_flipped_concept_is_told_and_a_challenger_takes_over_by_itself(make_st
 
 
 def test_alerts_carry_cloudevents_headers(make_stage: MakeStage) -> None:
-    stage = make_stage({"detectors": {"concept": [{"kind": "ddm"}]}, "adaptation": {"policy": "alert_only"}})
+    stage = make_stage({"detectors": {"concept": [{"kind": "ddm"}]}, "adaptation": {"policy": "keep_learning"}})
     stage.produce("events", [event(n) for n in range(500)])
     stage.produce("labels", [label(n, (x_of(n) > 0) == (n < 300)) for n in range(500)])
     with InThread(stage):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,19 @@ def publish(stage: Stage) -> int:
     """A model from elsewhere that thinks the opposite: its version."""
     learner = build(LogisticConfig(learning_rate=0.5), Problem.BINARY, Schema(("x",), ("kind",)), seed=1)
     learner.learn([{"x": x_of(n)} for n in range(200)], [x_of(n) <= 0 for n in range(200)])
-    meta = VersionMeta(created=1.0, recipe="logistic", reason="pushed", who="test", parent=1)
+    meta = VersionMeta(created=1.0, recipe="logistic", reason="pushed", who="test", parents=(1,))
     return open_store(stage.config).publish("small", learner, meta=meta)
+
+
+@contextmanager
+def serving_one_of_two(stage: Stage) -> Iterator[tuple[InThread, int]]:
+    """A service that has predicted 100 events and serves version 1, and a version that could be promoted."""
+    stage.produce("events", [event(n) for n in range(100)])
+    stage.produce("labels", [label(n) for n in range(100)])
+    with InThread(stage) as service:
+        stage.predictions(at_least=100)
+        service.wait_version(1)
+        yield service, publish(stage)
 
 
 @pytest.fixture(params=KINDS)
@@ -60,13 +72,7 @@ def own_stage(outside: Outside, own_redis: EmbeddedValkey, tmp_path: Path) -> St
 
 
 def test_a_promotion_and_a_rollback_from_the_command_line_reach_a_running_worker(stage: Stage) -> None:
-    stage.produce("events", [event(n) for n in range(100)])
-    stage.produce("labels", [label(n) for n in range(100)])
-    with InThread(stage) as service:
-        stage.predictions(at_least=100)
-        service.wait_version(1)
-        version = publish(stage)
-
+    with serving_one_of_two(stage) as (service, version):
         driftline_models(stage, "promote", str(version))
         service.wait_version(version)
         stage.produce("events", [event(n) for n in range(100, 120)])

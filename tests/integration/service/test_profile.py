@@ -28,13 +28,18 @@ def driftline(*arguments: str) -> str:
     return result.output
 
 
-def push(stage: Stage, folder: Path) -> None:
-    """Keep a profile with the model, of a time when x was between 1 and 3."""
+def push(stage: Stage, folder: Path, higher: float = 2.0) -> None:
+    """Keep a profile with the model, of a time when x was higher: between 1 and 3."""
     events, profile = folder / "events.jsonl", folder / "profile.json"
-    rows = [{"id": f"e{n}", "x": x_of(n) + 2.0, "kind": "ab"[n % 2]} for n in range(500)]
+    rows = [{"id": f"e{n}", "x": x_of(n) + higher, "kind": "ab"[n % 2]} for n in range(500)]
     events.write_text("\n".join(map(json.dumps, rows)))
-    driftline("profile", "build", "-c", str(stage.file), str(events), "-o", str(profile))
+    driftline("profile", "build", "-c", str(stage.file), str(events), "-o", str(profile), "--force")
     driftline("profile", "push", "-c", str(stage.file), str(profile))
+
+
+def agrees(stage: Stage, id_: str) -> bool:
+    """Whether an explanation comes to what was published."""
+    return bool(json.loads(driftline("explain", id_, "--json", "-c", str(stage.file)))["agrees"])
 
 
 def test_a_service_without_the_profile_that_it_names_is_not_started(make_stage: MakeStage) -> None:
@@ -61,5 +66,6 @@ def test_a_new_service_judges_from_its_first_full_window_and_its_predictions_are
     assert alert["offset"] == WINDOW - 1
     assert len(stage.alerts("data_drift")) == 1, "the stream is its reference now"
     for id_ in ("e40", "e130"):
-        known = json.loads(driftline("explain", id_, "--json", "-c", str(stage.file)))
-        assert known["agrees"]
+        assert agrees(stage, id_)
+    push(stage, tmp_path, higher=4.0)
+    assert agrees(stage, "e40"), "the profile of then is kept"

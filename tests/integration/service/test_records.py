@@ -93,3 +93,17 @@ def test_unusable_records_are_dead_letters_and_the_loop_goes_on(make_stage: Make
     assert told
     assert not any("Jane Roe" in text for text in told)
     assert not any(secret[:41] in text for text in told)
+
+
+def test_labels_none_of_which_can_be_used_degrade_the_input_until_they_can(make_stage: MakeStage) -> None:
+    stage = make_stage({})
+    stage.produce("events", [event(n) for n in range(600)])
+    stage.produce("labels", [label(n, "maybe") for n in range(200)])
+    with InThread(stage) as service:
+        until(lambda: service.readyz()[1].get("parts", {}).get("input", {}).get("state") == "degraded")
+        code, report = service.readyz()
+        stage.produce("labels", [label(n) for n in range(200, 600)])
+        until(lambda: service.readyz()[1]["parts"]["input"] == {"state": "ok"})
+
+    assert (code, report["ready"], report["state"]) == (200, True, "degraded")
+    assert "labels, partition 0" in report["parts"]["input"]["reason"]

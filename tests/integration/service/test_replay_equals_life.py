@@ -41,7 +41,7 @@ def stages(make_stage: MakeStage) -> list[Stage]:
     """The shipped service for flights, on one partition, thrice; no model is replaced, which would depend on Redis."""
     shipped = yaml.safe_load(FLIGHTS.read_text())
     overrides = {name: shipped[name] for name in ("events", "labels", "model", "detectors", "scores")}
-    alike = {**overrides, "adaptation": {"policy": "alert_only"}, "merge": {"wait": "1s"}}
+    alike = {**overrides, "adaptation": {"policy": "keep_learning"}, "merge": {"wait": "1s"}}
     return [make_stage(alike) for _ in range(3)]
 
 

@@ -10,7 +10,7 @@ from stream.embedded.ports import free_port
 from tests.faults.support import newest_snapshot
 from tests.integration.service.conftest import MakeStage
 from tests.integration.support.outside import Given
-from tests.integration.support.running import InThread, Process
+from tests.integration.support.running import Forked, InThread, Process
 from tests.integration.support.stage import event, label
 from tests.integration.support.waiting import until
 
@@ -52,8 +52,8 @@ def test_sigterm_commits_what_was_done_and_leaves_within_its_budget(
     make_stage: MakeStage, delivery: str, interval: str
 ) -> None:
     stage = make_stage({"delivery": delivery, "runtime": {"commit_interval": interval, "shutdown_timeout": "20s"}})
-    stage.produce("events", [event(n) for n in range(5000)])
-    stage.produce("labels", late_labels(0, 5000))
+    stage.produce("events", [event(n) for n in range(3000)])
+    stage.produce("labels", late_labels(0, 3000))
     with Process(stage) as worker:
         worker.wait_ready()
         until(lambda: worker.metric("driftline_records_total", outcome="predicted"), 30.0, lambda: worker.log)
@@ -62,15 +62,16 @@ def test_sigterm_commits_what_was_done_and_leaves_within_its_budget(
     committed = stage.committed("events")
     done = len(stage.predictions(at_least=committed))
     saved = newest_snapshot(stage.config, 0)
+    stage.configure({"runtime": {"commit_interval": "50ms"}})
     with InThread(stage):
-        predictions = stage.predictions(at_least=5000)
+        predictions = stage.predictions(at_least=3000)
 
     assert code == 0
     assert '"stopped"' in log
     assert "Traceback" not in log
     assert committed == done >= 1
     assert saved.positions["events"] == committed
-    assert [p["id"] for p in predictions] == [f"e{n}" for n in range(5000)]
+    assert [p["id"] for p in predictions] == [f"e{n}" for n in range(3000)]
 
 
 def test_a_killed_worker_comes_back_and_nothing_is_lost(make_stage: MakeStage) -> None:
@@ -79,7 +80,7 @@ def test_a_killed_worker_comes_back_and_nothing_is_lost(make_stage: MakeStage) -
     )
     stage.produce("events", [event(n) for n in range(300)])
     stage.produce("labels", late_labels(0, 194))
-    with Process(stage) as worker:
+    with Forked(stage) as worker:
         stage.predictions(at_least=200)
         worker.kill()
     assert stage.committed("events") == 0
@@ -106,7 +107,7 @@ def test_two_workers_share_partitions_and_one_takes_over_with_what_was_learned(m
     with InThread(stage) as first:
         stage.predictions(at_least=100)
         stage.configure({"http": {"port": free_port()}})
-        with Process(stage) as second:
+        with Forked(stage) as second:
             second.wait_ready()
             until(lambda: assigned() == [1, 1], 30.0, lambda: str(stage.outside.members(stage.group)))
             stage.produce("events", both(100, 200))

@@ -1,0 +1,84 @@
+"""The addresses that show something."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from stream.testing import small_config
+from stream.web.masking import without_secrets
+from tests.unit.web.support import World
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+def get(world: World, path: str) -> Any:
+    answer = world.client().get(path)
+    assert answer.status_code == 200, answer.text
+    return json.loads(answer.text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+def test_what_is_asked_of_the_history_is_what_the_address_says(world: World) -> None:
+    assert get(world, "/v1/series")["asked"] == [None, None, 300]
+    assert get(world, "/v1/series?partition=3&since=10.5&points=50")["asked"] == [3, 10.5, 50]
+    assert get(world, "/v1/drift?partition=all")["asked"] == [None, None, 120]
+    assert get(world, "/v1/features/x?partition=2")["partition"] == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["partition=-1", "partition=x", "partition=", "since=soon", "since=nan", "since=inf", "points=1", "points=1e9"],
+)
+def test_what_makes_no_sense_is_refused_with_its_place(world: World, query: str) -> None:
+    answer = world.client().get(f"/v1/series?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["where"] == f"query.{query.partition('=')[0]}"
+
+
+def test_what_the_feeds_know_is_added_to_what_the_history_tells(world: World) -> None:
+    assert get(world, "/v1/overview")["open_alerts"] == 2
+    assert get(world, "/v1/features/x")["alerts"] == ["a1"]
+    (mark,) = get(world, "/v1/series")["marks"]
+    assert mark == {"time": 1.0, "at": None, "kind": "drift", "alert": "a1", "text": "x drifted"}
+
+
+def test_where_the_history_has_no_reference_an_alert_tells_of_one(world: World) -> None:
+    filled, own = get(world, "/v1/features/x"), get(world, "/v1/features/y")
+    assert (filled["reference"]["quantiles"], filled["source"]) == ({"0.5": 1.0}, "an alert")
+    assert (own["reference"]["quantiles"], own["source"]) == ({"0.5": 2.0}, "the first")
+
+
+def test_what_is_not_known_is_null(world: World) -> None:
+    assert get(world, "/v1/overview")["lag"] is None
+
+
+def test_a_feature_that_nobody_told_of_is_not_there(world: World) -> None:
+    assert world.client().get("/v1/features/unheard").status_code == 404
+
+
+def test_of_the_address_of_a_webhook_only_the_host_is_shown() -> None:
+    hook = {"name": "chat", "url": "https://hooks.example/services/T0/hunter2"}
+    (shown,) = without_secrets(small_config({"webhooks": [hook]}))["webhooks"]
+    assert (shown["name"], shown["url"]) == ("chat", "https://hooks.example/***")
+
+
+def test_the_configuration_is_shown_without_its_secrets() -> None:
+    hidden = "0123456789abcdef" * 4
+    config = small_config(
+        {
+            "redis": {"url": "redis://ann:hunter2@store:6379/0", "password": {"env": "REDIS_PASSWORD"}},
+            "http": {"auth": {"tokens": [{"name": "anna", "role": "admin", "sha256": hidden}]}},
+        }
+    )
+    shown = without_secrets(config)
+    assert hidden not in json.dumps(shown)
+    assert "hunter2" not in json.dumps(shown)
+    assert shown["redis"]["url"] == "redis://***@store:6379/0"
+    assert shown["redis"]["password"]["env"] == "REDIS_PASSWORD"
+    assert shown["http"]["auth"]["tokens"] == [{"name": "anna", "role": "admin", "sha256": "***"}]
+    assert shown["app"] == "test"
