@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,9 +20,12 @@ from stream.cli.commands import app
 from stream.config.fields import seconds
 from stream.config.load import load
 from stream.config.model import Config
-from stream.config.secrets import MIN_KEY, signing_key
+from stream.config.trust import MIN_KEY, trust_of
+from stream.config.web import HttpConfig
 from stream.embedded.jars import KAFKA_VERSION
 from stream.telemetry import Telemetry
+from stream.web.server import Server
+from tests.unit.web.support import WELL, World
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "configs/grafana/dashboards").glob("*.json"))
@@ -125,7 +130,7 @@ def test_the_configuration_points_to_the_services_beside_it(name: str) -> None:
     kafka = service("kafka")["environment"]
     assert f"INTERNAL://{config.kafka.bootstrap_servers}" in kafka["KAFKA_ADVERTISED_LISTENERS"].split(",")
     assert config.redis.url.startswith("redis://redis:6379/")
-    assert signing_key(config.security, environment(name))
+    assert trust_of(config.security, environment(name)).key
 
 
 def test_metrics_and_health_are_where_prometheus_and_the_health_check_look() -> None:
@@ -138,6 +143,13 @@ def test_metrics_and_health_are_where_prometheus_and_the_health_check_look() -> 
     assert targets["driftline"] == [f"driftline:{http.port}"]
     assert f"EXPOSE {http.port}\n" in dockerfile()
     assert f"http://127.0.0.1:{http.port}/readyz" in dockerfile()
+
+
+def test_prometheus_finds_the_rules() -> None:
+    given = mounts("prometheus")
+    (rules,) = yaml.safe_load(given["/etc/prometheus/prometheus.yml"].read_text())["rule_files"]
+
+    assert list(given[str(Path(rules).parent)].glob(Path(rules).name))
 
 
 def test_the_service_is_given_the_time_that_it_takes_to_stop() -> None:
@@ -190,3 +202,63 @@ def test_all_that_the_image_is_built_from_reaches_the_engine() -> None:
     for source in copied:
         assert (ROOT / source).exists()
         assert any(path.startswith(source) or path == source.rstrip("/") for path in allowed), source
+
+
+def test_what_a_person_has_to_say_is_asked_for_by_name() -> None:
+    text = re.sub(r"^ *#.*$", "", (ROOT / "docker-compose.yml").read_text(), flags=re.MULTILINE)
+
+    assert re.findall(r"\$\{?(\w+)(:\?)?", text) == [("DRIFTLINE_SIGNING_KEY", ":?")]
+
+
+def test_each_door_of_kafka_is_open_advertised_and_known() -> None:
+    kafka = {name: str(value) for name, value in service("kafka")["environment"].items()}
+    doors = _doors(kafka["KAFKA_LISTENERS"])
+    advertised = _doors(kafka["KAFKA_ADVERTISED_LISTENERS"])
+    protocols = dict(one.split(":") for one in kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    controller = kafka["KAFKA_CONTROLLER_LISTENER_NAMES"]
+
+    assert set(protocols) == set(doors)
+    assert {name: where.rpartition(":")[2] for name, where in advertised.items()} == {
+        name: where.rpartition(":")[2] for name, where in doors.items() if name != controller
+    }
+    assert kafka["KAFKA_INTER_BROKER_LISTENER_NAME"] in advertised
+    assert kafka["KAFKA_CONTROLLER_QUORUM_VOTERS"] == f"{kafka['KAFKA_NODE_ID']}@localhost{doors[controller]}"
+    assert advertised["HOST"] == f"localhost:{inner_ports('kafka').pop()}"
+    assert service("kafka")["healthcheck"]["test"][-1].endswith(doors["INTERNAL"])
+
+
+def _doors(listeners: str) -> dict[str, str]:
+    """Addresses by names of listeners."""
+    return dict(one.split("://") for one in listeners.split(","))
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+def test_the_health_check_of_the_image_goes_by_readiness(healthy: bool) -> None:
+    check: list[str] = json.loads(re.findall(r"HEALTHCHECK (?:.*\\\n)? *CMD (\[.*\])", dockerfile())[0])
+    world = World()
+    world.status = WELL._replace(predicting=healthy)
+    with Server(world.app, HttpConfig(port=0)) as server:
+        command = [word.replace(":8080/", f":{server.port}/") for word in check]
+        done = subprocess.run([sys.executable, *command[1:]], check=False, capture_output=True, timeout=30)
+
+    assert check[0] == "python"
+    assert (done.returncode == 0) is healthy
+
+
+_GRAFANA = {
+    "datasources": {"name", "uid", "type", "access", "url", "isDefault", "jsonData", "editable", "orgId"},
+    "providers": {"name", "type", "allowUiUpdates", "options", "folder", "updateIntervalSeconds", "orgId"},
+}
+"""Fields that Grafana takes in its provisioning files, of those that have a use here."""
+
+
+@pytest.mark.parametrize(
+    ("file", "listed"), [("datasources/prometheus.yml", "datasources"), ("dashboards/driftline.yml", "providers")]
+)
+def test_files_that_provision_grafana_have_fields_that_it_takes(file: str, listed: str) -> None:
+    document = yaml.safe_load((mounts("grafana")["/etc/grafana/provisioning"] / file).read_text())
+    (one,) = document.pop(listed)
+
+    assert document == {"apiVersion": 1}
+    assert set(one) <= _GRAFANA[listed]
+    assert {"name", "type"} <= set(one)
