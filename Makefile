@@ -20,14 +20,15 @@ SOURCES := pyproject.toml README.md LICENSE $(wildcard configs/*.yaml) $(shell f
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-# Neither the caller's path nor pip's --user may leak into the environment.
-unexport PYTHONPATH PYTHONHOME
+# Neither the caller's path nor pip's --user may leak into the environment, nor a wish for no bytecode, as containers
+# have it: each of the many commands that tests start would compile all that it imports, for up to 3 s of CPU.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint unit soak docs bench lock clean always
+.PHONY: help demo test lint unit soak docs bench lock clean always .system
 
 say = @printf '\n== %s\n' '$(1)'
 
@@ -39,7 +40,7 @@ demo: $(VENV)/.demo $(VENV)/.wheel ## real flights through a real Kafka, in your
 	@exec $(BIN)/driftline demo $(ARGS)
 
 # More processes than the two cores that this is to run on: half of the time of a test with a broker is waiting.
-test: lint ## every check: lint, types, import rules, all tests against the installed wheel
+test: .system lint ## every check: lint, types, import rules, all tests against the installed wheel
 	$(call say,pytest)
 	@DRIFTLINE_TEST_INSTALLED=1 PYTHONSAFEPATH=1 $(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
@@ -80,6 +81,18 @@ lock: ## resolve every dependency anew into requirements/ (needs uv)
 clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What tests drive and pip can't bring: program:package, by Debian's names. Installed where that may be done.
+SYSTEM := prometheus:prometheus promtool:prometheus chromium:chromium chromedriver:chromium-driver
+
+.system:
+	@missing=$$(for one in $(SYSTEM); do command -v $${one%:*} >/dev/null || echo $${one#*:}; done | sort -u | xargs); \
+	install="apt-get install --yes --no-install-recommends $$missing"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "make test: programs that the tests drive are not on the path. Install them: sudo $$install" >&2; exit 1; fi; \
+	printf '\n== %s\n' "installing $$missing"; \
+	apt-get update --quiet --quiet && DEBIAN_FRONTEND=noninteractive $$install --quiet --quiet
 
 # A virtual environment, or the reason why there can't be one.
 $(VENV)/.made:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import cached_property
 
 from detectors.watch import watch_features
+from stream.config.budget import divide
 from stream.config.digest import state_digest
 from stream.config.model import Config
-from stream.core.budget import divide
 from stream.errors import ConfigError
 from stream.profile import Profile
 
@@ -28,7 +28,7 @@ class Basis:
     def profile(self) -> Profile | None:
         """The profile; None if none is configured."""
         profile = self._fetch()
-        if profile is not None and self.config.references.lacking == "refuse":
+        if profile is not None:
             require_enough(self.config, profile)
         return profile
 
@@ -40,11 +40,14 @@ class Basis:
 
 
 def require_enough(config: Config, profile: Profile) -> None:
-    """Raises ConfigError if a profile lacks values of a feature for a detector."""
+    """Raises ConfigError if a profile lacks values of a feature for a detector, where these are not to be learnt."""
+    if config.references.lacking == "learn":
+        return
     events, rows = len(profile.times), profile.rows
     for part in divide(config):
-        watched = part.section == "data"
-        watch = watch_features(part.config, config.events.numeric, config.events.categorical) if watched else None
+        if part.section != "data":
+            continue
+        watch = watch_features(part.config, config.events.numeric, config.events.categorical)
         lacking = {} if watch is None else watch.preset(rows, profile.times)
         for feature, more in lacking.items():
             known = sum(value is not None for value in profile.features.get(feature, ()))

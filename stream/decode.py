@@ -11,39 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from learners.base import Problem
 from stream.config.model import Config, ModelConfig
-from stream.records import Event, Label, Rejected, Target
+from stream.records import Event, Label, RawRecord, Rejected, Target
 from stream.refusal import why
 from stream.schema import Field, event_fields, is_flat, label_fields, record_type
 
-_MAX_MESSAGE = 300
-
-
-class RawRecord(Protocol):
-    """A record as a Kafka client hands it over (kafka-python's `ConsumerRecord` is one).
-
-    `timestamp` is in milliseconds since the epoch, -1 when the record carries none.
-    """
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+MAX_MESSAGE: Final = 300
+"""Characters at which the message of a dead letter is cut."""
 
 
 class EventDecoder:
@@ -210,7 +189,7 @@ def _rejected(record: RawRecord, fields: Sequence[Field]) -> Rejected:
         offset=record.offset,
         timestamp=max(record.timestamp, 0) / 1000,
         reason=reason,
-        message=f"{record.topic}[{record.partition}]@{record.offset}: {message}"[:_MAX_MESSAGE],
+        message=f"{record.topic}[{record.partition}]@{record.offset}: {message}"[:MAX_MESSAGE],
         key=record.key,
         value=record.value,
         headers=tuple(record.headers or ()),

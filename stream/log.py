@@ -16,6 +16,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 FORMATS: Final = ("console", "json")
 
+_TELLING: Final = ("httpx2", "httpcore2")
+"""Libraries that would write every address they post to, which may be a secret, at whatever level."""
+
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY_SECRET = re.compile(r"([?&](?:password|token|secret)=)[^&\s'\"]*", re.IGNORECASE)
 _SECRET_NAMES = re.compile(r"password|passwd|secret|signing_key|token|credential", re.IGNORECASE)
@@ -26,14 +29,17 @@ def masked(text: str) -> str:
     return _QUERY_SECRET.sub(r"\1***", _USER_INFO.sub("***@", text))
 
 
-def configure(format: str, level: str = "info") -> None:  # noqa: A002 - the option's own name
-    """Send log lines at `level` and above to stderr: readable ones (`console`) or one JSON object a line (`json`).
+def configure(style: str | None = None, level: str = "info") -> None:
+    """Send log lines at `level` and above to stderr: readable ones (`console`) or one JSON object a line (`json`); left
+    to itself, readable ones on a terminal and JSON elsewhere, where it is programs that read.
 
     Times are ISO 8601 in UTC. Secrets in addresses and in fields named like secrets are masked. May be called again.
     Raises ValueError for another format, and for a level that logging does not know.
     """
-    if format not in FORMATS:
-        raise ValueError(f"log format {format!r} is unknown; expected {' or '.join(FORMATS)}")
+    if style is None:
+        style = "console" if sys.stderr.isatty() else "json"
+    if style not in FORMATS:
+        raise ValueError(f"log format {style!r} is unknown; expected {' or '.join(FORMATS)}")
     threshold = logging.getLevelNamesMapping().get(level.upper())
     if threshold is None:
         raise ValueError(f"log level {level!r} is unknown; expected debug, info, warning or error")
@@ -44,7 +50,7 @@ def configure(format: str, level: str = "info") -> None:  # noqa: A002 - the opt
         _mask,
     ]
     last: list[Processor]
-    if format == "json":
+    if style == "json":
         last = [structlog.processors.dict_tracebacks, _mask, structlog.processors.JSONRenderer()]
     else:
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -66,6 +72,8 @@ def configure(format: str, level: str = "info") -> None:  # noqa: A002 - the opt
     quiet = logging.INFO if threshold <= logging.DEBUG else logging.CRITICAL
     for library in ("kafka", "redis"):
         logging.getLogger(library).setLevel(quiet)
+    for library in _TELLING:
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def _mask(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -9,6 +9,11 @@ from rich.text import Text
 
 from stream.records import Alert, Contributor, Prediction
 
+# As `detectors.data.profiles` and `detectors.segments` call them, which need NumPy: what prints alerts does without.
+OTHER_VALUES: Final = "other"
+OTHER_SEGMENT: Final = "(other)"
+MISSING_SEGMENT: Final = "(missing)"
+
 STYLES: Final = {
     "concept_drift": "bold red",
     "performance": "bold red",
@@ -63,14 +68,19 @@ def subject_of(alert: Alert) -> str:
     """What changed: a feature, or one category of it, in which segment, and the detector that says so."""
     if alert.feature is None and alert.detector is None:
         return words(alert.detail or alert.model)
+    if alert.kind == "label_starvation":
+        of_class = f"{'' if alert.over else 'no '}labels of class {alert.detail}"
+        return of_class if alert.feature == "class" else alert.detail or "labels"
+    if alert.kind == "performance":
+        return f"{alert.detector}: {alert.detail}"
     if alert.kind == "data_quality":
-        return f"{alert.feature} rejected, mostly {words(alert.detail or 'unknown')}"
+        return f"{alert.feature} rejected" + (f", mostly {words(alert.detail)}" if alert.detail else "")
     detector = f" ({alert.detector})" if alert.detector else ""
     return f"{_subject(alert, _TOGETHER.get(alert.kind, _ERRORS))}{detector}"
 
 
 def progress_of(alert: Alert) -> str:
-    """`recovered after 2 days`, `worse than on 2013-06-14 09:30`; empty for the first alert of a drift."""
+    """`recovered after 2 days`, `further than at 2013-06-14 09:30`; empty for the first alert of a drift."""
     if alert.since is None:
         return ""
     if alert.over:
@@ -82,7 +92,7 @@ def change_of(alert: Alert) -> str:
     """`up 36.1 -> 44.0`, `wider, deviation 6.1 -> 9.8`; empty when the alert tells of none."""
     if alert.before is None or alert.after is None:
         return alert.direction or ""
-    numbers = " -> ".join(_apart(alert.before, alert.after))
+    numbers = " -> ".join(apart(alert.before, alert.after))
     if alert.direction in ("wider", "narrower"):
         return f"{alert.direction}, deviation {numbers}"
     return f"{alert.direction} {numbers}" if alert.direction else numbers
@@ -109,13 +119,8 @@ def evidence_of(alert: Alert) -> str:
 
 def others_of(alert: Alert) -> str:
     """`with humid x1.8, wind_speed x1.2`: what takes part beside the subject, statistics as multiples of thresholds."""
-    others = alert.contributors[1:]
-    subjects = [_subject(one, _ERRORS if one.detail is None else _TOGETHER["data_drift"]) for one in others]
-    names = [
-        subject + ("" if one.over is None else f" x{one.over:.2g}")
-        for subject, one in zip(subjects, others, strict=True)
-    ]
-    return f"with {', '.join(names)}" if names else ""
+    others = ", ".join(map(_other, alert.contributors[1:]))
+    return f"with {others}" if others else ""
 
 
 def answer_of(prediction: Prediction) -> str:
@@ -142,7 +147,7 @@ def span(seconds: float) -> str:
     """`45 s`, `12 min`, `3 h`, `2.5 days`."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
-            return f"{seconds / size:.2g} {unit}" if seconds < 100 * size else f"{seconds / size:,.0f} {unit}"
+            return f"{seconds / size:.2g} {unit}" if seconds < 10 * size else f"{seconds / size:,.0f} {unit}"
     return f"{seconds:.0f} s"
 
 
@@ -153,22 +158,42 @@ def number(value: float) -> str:
 
 def rounded(events: float) -> str:
     """A number of events, as people say it: `960`, `45,000`, `4.5 million`."""
+    told = float(f"{events:.3g}")
     for size, name in ((1e9, " billion"), (1e6, " million")):
-        if events >= size:
-            return f"{events / size:.3g}{name}"
-    return f"{float(f'{events:.3g}'):,.0f}"
+        if told >= size:
+            return f"{told / size:,.12g}{name}"
+    return f"{told:,.0f}"
+
+
+def _other(one: Contributor) -> str:
+    of_errors = one.detail is None or one.direction in ("worse", "better")
+    subject = _subject(one, _ERRORS if of_errors else _TOGETHER["data_drift"])
+    return subject if one.over is None else f"{subject} x{one.over:.2g}"
 
 
 def _subject(one: Alert | Contributor, without: str) -> str:
     """A feature, or what stands `without` one, with what is said of it."""
-    subject = one.feature or without
-    if one.detail is not None and subject != _ERRORS:
-        subject += f"={one.detail}" if one.feature is not None else f": {one.detail}"
-    return subject if one.segment is None else f"{subject} where {one.segment}"
+    subject, between = (without, ": ") if one.feature is None else (one.feature, "=")
+    of_errors = one.feature is None and without == _ERRORS  # whose detail says how they are judged
+    if one.detail == OTHER_VALUES and one.feature is not None:
+        subject = f"all other values of {subject}"
+    elif one.detail is not None and not of_errors:
+        subject += between + one.detail
+    return subject if one.segment is None else f"{subject} where {segment_in_words(one.segment)}"
 
 
-def _apart(before: float, after: float) -> tuple[str, str]:
-    """Both with four significant digits, or so many more, up to eight, that they do not look the same."""
+def segment_in_words(segment: str) -> str:
+    """`country=US` as it is, `country=(other)` as `country is another value`, `country=(missing)` as `country is
+    missing`.
+    """
+    for mark, said in (OTHER_SEGMENT, "is another value"), (MISSING_SEGMENT, "is missing"):
+        if segment.endswith(f"={mark}"):
+            return f"{segment.removesuffix(f'={mark}')} {said}"
+    return segment
+
+
+def apart(before: float, after: float) -> tuple[str, str]:
+    """Two numbers, with four significant digits, or so many more, up to eight, that they do not look the same."""
     for digits in range(_DIGITS, 2 * _DIGITS + 1):
         texts = f"{before:.{digits}g}", f"{after:.{digits}g}"
         if len(set(texts)) == 2:

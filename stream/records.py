@@ -6,12 +6,35 @@ Kafka record, `time` the time the event itself names.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
 Features: TypeAlias = dict[str, Any]
 Target: TypeAlias = bool | str | float
+
+
+class RawRecord(Protocol):
+    """A record as a Kafka client hands it over (kafka-python's `ConsumerRecord` is one).
+
+    `timestamp` is in milliseconds since the epoch, -1 when the record carries none.
+    """
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -61,8 +84,8 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """Effect: publish a prediction. `probabilities` is None for regression; `latency_ms` runs from the record being in
-    the worker's hands to the engine's answer.
+    """Effect: publish a prediction. `probabilities` is None for regression; `threshold` is the probability from which
+    a binary prediction is true; `latency_ms` runs from the record being in the worker's hands to the engine's answer.
     """
 
     id: str
@@ -76,6 +99,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     partition: int
     offset: int
     features: Features | None = None
+    threshold: float | None = None
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -120,6 +144,8 @@ class Contributor(msgspec.Struct, frozen=True):
 
 AlertState: TypeAlias = Literal["open", "recovered", "settled"]
 """Of a drift: it is there; what had changed is as before; the new level is what is usual now."""
+OVER: Final[tuple[AlertState, ...]] = ("recovered", "settled")
+"""How a drift can end."""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,12 +195,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def over(self) -> bool:
         """Whether it tells that a drift is over."""
-        return self.state in ("recovered", "settled")
+        return self.state in OVER
 
 
 class Promote(msgspec.Struct, frozen=True):
     """Effect: make this learner the champion, if the champion is still `expected_version`. `learner` is the live
     object: the driver turns it into an artifact before the engine's next step.
+
+    `parents` are the versions that it comes from, `span` the offsets of the first and the last event that it was
+    compared on (None: not known), `intervals` the confidence intervals of those scores that have one.
     """
 
     learner: Any
@@ -184,6 +213,9 @@ class Promote(msgspec.Struct, frozen=True):
     labels: int
     offset: int
     timestamp: float
+    parents: tuple[int, ...] = ()
+    span: tuple[int, int] | None = None
+    intervals: dict[str, tuple[float, float]] = {}
 
 
 Effect: TypeAlias = Prediction | Alert | Rejected | Promote
@@ -191,6 +223,16 @@ Effect: TypeAlias = Prediction | Alert | Rejected | Promote
 
 Source: TypeAlias = Literal["champion", "challenger", "store"]
 """Where a learner to swap in comes from: it is the task's own champion or challenger, or an artifact of the store."""
+
+
+def because(cause: str, why: str) -> str:
+    """The reason of a change by hand: its cause, and what somebody had to say about it."""
+    return cause if why in ("", cause) else f"{cause}: {why}"
+
+
+def cause_of(reason: str) -> str:
+    """The cause alone."""
+    return reason.partition(":")[0]
 
 
 class Swap(msgspec.Struct, frozen=True):
@@ -202,6 +244,11 @@ class Swap(msgspec.Struct, frozen=True):
     source: Source = "store"
     digest: str = ""
 
+    @property
+    def cause(self) -> str:
+        """What made the change: "rollback", "promoted", ..., without what somebody had to say about it."""
+        return cause_of(self.reason)
+
 
 class PromotionRefused(msgspec.Struct, frozen=True):
     """Command to the engine: another writer was first, or the model was refused; drop the challenger."""
@@ -209,4 +256,21 @@ class PromotionRefused(msgspec.Struct, frozen=True):
     reason: str
 
 
-Command: TypeAlias = Swap | PromotionRefused
+class Challenge(msgspec.Struct, frozen=True):
+    """Command to the engine: from the next event on this learner, a version of the store, competes with the champion.
+    `digest` is that of its artifact.
+    """
+
+    learner: Any
+    version: int
+    source: Literal["store"] = "store"
+    digest: str = ""
+
+
+class Withdraw(msgspec.Struct, frozen=True):
+    """Command to the engine: the challenger that came as this version is to compete no more."""
+
+    version: int
+
+
+Command: TypeAlias = Swap | PromotionRefused | Challenge | Withdraw

@@ -34,7 +34,10 @@ REASONS: Final = (
 """All reasons: the values of the dead letters' reason header and of the counter's label."""
 
 _MAX_MESSAGE = 240
-_MAX_QUOTE = 40
+MAX_QUOTE: Final = 40
+"""Most characters of a value that a message quotes."""
+CUT: Final = " ..."
+"""How a message ends that was too long."""
 _NUMBER = b"-0123456789"
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -123,9 +126,9 @@ def _quote(value: bytes) -> str:
         return "an object"
     if value[:1] == b"[":
         return "an array"
-    text = "".join(c if c.isprintable() else "?" for c in value[: 4 * _MAX_QUOTE].decode(errors="replace"))
-    return text if len(text) <= _MAX_QUOTE else f"{text[: _MAX_QUOTE - 3]}..."
+    text = "".join(c if c.isprintable() else "?" for c in value[: 4 * MAX_QUOTE].decode(errors="replace"))
+    return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 3]}..."
 
 
 def _cut(message: str) -> str:
-    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 4]} ..."
+    return message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - len(CUT)]}{CUT}"

@@ -13,15 +13,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, Type
 import msgspec
 
 from learners.base import Problem
-from stream.config.model import (
-    BooleanFeature,
-    CategoryFeature,
-    Config,
-    EventsConfig,
-    Feature,
-    ModelConfig,
-    NumberFeature,
-)
+from stream.config.events import BooleanFeature, CategoryFeature, EventsConfig, Feature, NumberFeature
+from stream.config.model import Config, ModelConfig
 
 MAX_ID: Final = 512
 """Longest id, in characters. Ids that are whole numbers fit 64 bits."""

@@ -10,7 +10,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Final, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -24,6 +24,15 @@ MAX_COUNTERS: Final = 50
 _MANY = 64  # values from which numpy beats a loop
 
 
+class Metadata(NamedTuple):
+    """What a metric is, whether or not it has a series yet."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    text: str
+    labels: Labels
+
+
 class Values:
     """The series of one counter or gauge, by label values. Guarded by the lock of its `Tables`."""
 
@@ -35,6 +44,13 @@ class Values:
         self._name = name
         self._text = text
         self._values: dict[Labels, float] = {}
+
+    @property
+    def metadata(self) -> Metadata:
+        """What it is."""
+        return Metadata(
+            self._name, "counter" if self._family is CounterMetricFamily else "gauge", self._text, self.labels
+        )
 
     def add(self, labels: Labels, n: float) -> None:
         """Count `n` more."""
@@ -71,6 +87,11 @@ class Histogram:
         self._names = [*map(floatToGoString, bounds), "+Inf"]
         self._counts: dict[Labels, list[int]] = {}
         self._sums: dict[Labels, float] = {}
+
+    @property
+    def metadata(self) -> Metadata:
+        """What it is."""
+        return Metadata(self._name, "histogram", self._text, self._labels)
 
     def observe(self, labels: Labels, values: Sequence[float]) -> None:
         """Put all `values` into their buckets: a value equal to a bound belongs below it."""
@@ -119,6 +140,10 @@ class Tables:
         """Remove every series of a counter or gauge whose `label` has `value`."""
         for values in self._values:
             values.drop(label, value)
+
+    def catalogue(self) -> list[Metadata]:
+        """Every metric there is."""
+        return [*(values.metadata for values in self._values), *(h.metadata for h in self._histograms)]
 
     def collect(self) -> list[Metric]:
         """A consistent picture of all series."""

@@ -15,11 +15,14 @@ from stream.cli.dev import app as dev
 from stream.cli.docs import docs
 from stream.cli.explain import explain
 from stream.cli.init import init
+from stream.cli.keys import app as keys
 from stream.cli.models import app as models
 from stream.cli.profile import app as profile
 from stream.cli.run import run
 from stream.cli.simulate import simulate
 from stream.cli.tail import alerts, predictions
+from stream.cli.tokens import app as tokens
+from stream.cli.web import web
 
 app = typer.Typer(
     name="driftline",
@@ -51,6 +54,7 @@ def options(
 
 
 app.command("run")(run)
+app.command("web")(web)
 app.command("demo")(demo)
 app.command("check")(check)
 app.command("init")(init)
@@ -59,6 +63,8 @@ app.command("simulate")(simulate)
 app.command("explain")(explain)
 app.add_typer(dev, name="dev")
 app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
+app.add_typer(tokens, name="tokens")
 app.add_typer(profile, name="profile")
 app.add_typer(alerts, name="alerts")
 app.add_typer(predictions, name="predictions")

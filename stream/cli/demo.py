@@ -8,6 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
+from stream.cli.options import LogLines
+
 FULL_SPEED: Final = 150_000
 """Simulated seconds per second by default: the year in three and a half minutes."""
 
@@ -21,6 +23,7 @@ def demo(
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up at the end, until Ctrl-C.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines, for pipes and logs.")] = False,
+    log_format: LogLines = None,
 ) -> None:
     """Watch the flights that left New York in 2013: predictions, late labels, drift and swaps, through a real Kafka.
 
@@ -29,11 +32,13 @@ def demo(
     """
     from rich.console import Console
 
+    from stream import log
     from stream.cli.simulate import parse_speed
     from stream.demo.run import run
     from stream.demo.session import Options
     from stream.interruption import INTERRUPTED, Interruption
 
+    log.configure(log_format, "error")
     parse_speed(speed)
     console = Console(highlight=False)
     plain = plain or not console.is_terminal or console.is_dumb_terminal

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.cli import again
+from stream.cli.options import Json
 from stream.interruption import INTERRUPTED, Interruption
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _STOP_SECONDS = 45.0
 
 DataDir = Annotated[Path | None, typer.Option(help="Keep the data here; without it, it is gone at the end.")]
 WhichDataDir = Annotated[Path | None, typer.Option(help="Only the one that was started with this directory.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @app.command()

@@ -9,14 +9,15 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from stream.cli.printing import plain, wide_console
+from stream.cli.options import Json, LogLines
+from stream.cli.printing import NONE, plain, wide_console
 from stream.errors import ModelError
 from stream.readable import answer_of, moment
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from stream.kafka.finding import Found, Say
     from stream.kafka.rebuild import Rebuilt
 
-_NONE: Final = "-"
-"""Stands for what an event did not have, or a feature did not add."""
-
 
 def explain(
     prediction_id: Annotated[str, typer.Argument(help="The event's id, as its prediction carries it.")],
@@ -37,7 +35,8 @@ def explain(
         int | None,
         typer.Option(help="Look in this partition of the predictions topic only.", min=0, show_default="all"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Json = False,
+    log_format: LogLines = None,
 ) -> None:
     """Show the model, the features and the score behind a past prediction.
 
@@ -48,7 +47,7 @@ def explain(
     from stream import log
     from stream.config.load import load
 
-    log.configure("console", "error")
+    log.configure(log_format, "error")
     service = load(config)
     with Console(stderr=True, highlight=False).status("connecting to Kafka") as status:
         found, rebuilt = _rebuild(service, prediction_id, partition, lambda text: status.update(plain(text)))
@@ -67,17 +66,19 @@ def explain(
 
 
 def _rebuild(config: Config, id_: str, partition: int | None, say: Say) -> tuple[Found, Rebuilt]:
+    from stream.config.trust import trust_of
     from stream.kafka.client import make_log_reader
     from stream.kafka.finding import find
     from stream.kafka.rebuild import Rebuilder
-    from stream.stores.opening import open_basis, open_snapshots, open_store, trusted_keys
+    from stream.stores.opening import earlier_basis, open_basis, open_snapshots, open_store
 
-    _, keys = trusted_keys(config.security)
     load = partial(open_store(config).artifact, config.model.name)
     connect = partial(make_log_reader, config.kafka)
     with closing(connect()) as reader:
         found = find(reader, config.topics.predictions, id_, partition, say)
-    rebuilder = Rebuilder(open_basis(config), open_snapshots(config, to_write=False), keys, load, connect, say)
+    snapshots, earlier = open_snapshots(config, to_write=False), partial(earlier_basis, config)
+    trust = trust_of(config.security)
+    rebuilder = Rebuilder(open_basis(config), snapshots, trust, load, connect, say, earlier)
     return found, rebuilder.rebuild(found.prediction, found.value)
 
 
@@ -88,10 +89,10 @@ def _show(config: Config, found: Found, rebuilt: Rebuilt) -> None:
     console = wide_console()
     facts = Table(show_header=False, box=None)
     known = {
-        "event": f"{place(config, said)}, key {said.key or _NONE}",
+        "event": f"{place(config, said)}, key {said.key or NONE}",
         "time (UTC)": moment(said.ts),
         "prediction": answer_of(said),
-        "probabilities": ", ".join(f"{name} {share!r}" for name, share in (said.probabilities or {}).items()) or _NONE,
+        "probabilities": ", ".join(f"{name} {share!r}" for name, share in (said.probabilities or {}).items()) or NONE,
         "model": f"{said.model} version {said.model_version}",
         "recipe": rebuilt.moment.recipe,
         "latency": f"{said.latency_ms:.2f} ms",
@@ -127,7 +128,7 @@ def _features(config: Config, rebuilt: Rebuilt) -> Table:
         table.add_row(plain(name), plain(_value(value)), signed(share))
     for name in config.events.features:
         if name not in adding:
-            table.add_row(plain(name), plain(_value(features.get(name))), _NONE if explanation is not None else None)
+            table.add_row(plain(name), plain(_value(features.get(name))), NONE if explanation is not None else None)
     if explanation is None:
         return table
     table.add_section()
@@ -165,7 +166,7 @@ def _heading(explanation: Explanation) -> str:
 
 def _value(value: Any) -> str:
     if value is None:
-        return _NONE
+        return NONE
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

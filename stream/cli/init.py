@@ -1,12 +1,14 @@
-"""`driftline init`: a first configuration from a sample of events."""
+"""`driftline init`: a first configuration from a sample of events, and of labels."""
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stream.cli.options import Force
 from stream.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 _SAMPLE = 1000
 """Events looked at, or fewer where there are fewer."""
+
+_LABELS = 10_000
+"""Labels looked at: they are small, and one class may be rare."""
 
 _WAIT_SECONDS = 10.0
 
@@ -23,18 +28,27 @@ def init(
         Path | None, typer.Option("--from", help=f"A file with one JSON object a line; its first {_SAMPLE:,} are read.")
     ] = None,
     from_topic: Annotated[str | None, typer.Option(help=f"A topic; its oldest {_SAMPLE:,} records are read.")] = None,
-    bootstrap: Annotated[str, typer.Option(help="With --from-topic: the broker, host:port.")] = "localhost:9092",
+    labels: Annotated[
+        Path | None, typer.Option(help=f"A file with labels, one JSON object a line; its first {_LABELS:,} are read.")
+    ] = None,
+    labels_topic: Annotated[
+        str | None, typer.Option(help=f"A topic of labels; its oldest {_LABELS:,} records are read.")
+    ] = None,
+    bootstrap: Annotated[str, typer.Option(help="With a topic: the broker, host:port.")] = "localhost:9092",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; the terminal if left out.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    force: Force = False,
 ) -> None:
     """Write a commented first configuration: id, time, label, features and their types guessed from a sample.
 
-    Nothing is asked. What was guessed, and why, stands in the comments; `driftline check` tells what is still wrong.
+    Labels that come by themselves need a sample of their own. Nothing is asked. What was guessed, and why, stands in
+    the comments; `driftline check` tells what is still wrong.
     """
     if (from_ is None) == (from_topic is None):
         raise ConfigError("expected one of --from FILE and --from-topic TOPIC.")
+    if labels is not None and labels_topic is not None:
+        raise ConfigError("expected one of --labels FILE and --labels-topic TOPIC, not both.")
     if output is not None and output.exists() and not force:
         raise ConfigError(f"{output} is there already.", "Write elsewhere, or add --force to overwrite it.")
 
@@ -42,11 +56,23 @@ def init(
     from stream.config.starter import starter
 
     if from_ is not None:
-        text = starter(infer(_objects(_lines(from_), str(from_))), name=from_.stem, source=from_.name)
+        sample, source = _file(from_, _SAMPLE)
+        name = from_.stem
     else:
-        topic = from_topic or ""
-        sample = _objects(_records(topic, bootstrap), f"topic {topic}")
-        text = starter(infer(sample), name=topic, source=f"the topic {topic}", bootstrap=bootstrap, topic=topic)
+        name = from_topic or ""
+        sample, source = _topic(name, bootstrap, _SAMPLE)
+    truths = None
+    if labels is not None or labels_topic is not None:
+        truths, where = _file(labels, _LABELS) if labels is not None else _topic(labels_topic or "", bootstrap, _LABELS)
+        source += f" and {len(truths):,} labels of {where}"
+    text = starter(
+        infer(sample, truths),
+        name=name,
+        source=source,
+        bootstrap=bootstrap if from_topic or labels_topic else None,
+        topic=from_topic,
+        labels_topic=labels_topic,
+    )
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -54,22 +80,23 @@ def init(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{output} cannot be written: {error.strerror}.") from None
-    typer.echo(f"Wrote {output}. Read it, then: driftline check -c {output}")
+    typer.echo(f"Wrote {output}, from {len(sample):,} events of {source}. Read it, then: driftline check -c {output}")
 
 
-def _lines(path: Path) -> list[bytes]:
-    """The first lines of a file that hold something."""
+def _file(path: Path, most: int) -> tuple[list[dict[str, Any]], str]:
+    """The objects in the first lines of a file that hold something, and how to call where they are from."""
     try:
         with path.open("rb") as file:
-            return [line for line, _ in zip(filter(bytes.strip, file), range(_SAMPLE), strict=False)]
+            lines = list(islice(filter(bytes.strip, file), most + 1))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file.") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+    return _objects(lines[:most], str(path)), f"{path.name}{' (which has more)' if len(lines) > most else ''}"
 
 
-def _records(topic: str, bootstrap: str) -> list[bytes]:
-    """Values of the topic's oldest records. Joins no group and commits nothing."""
+def _topic(topic: str, bootstrap: str, most: int) -> tuple[list[dict[str, Any]], str]:
+    """The objects in the topic's oldest records, and how to call it. Joins no group and commits nothing."""
     from stream.config.fields import brokers
     from stream.kafka.sample import oldest_values
 
@@ -77,7 +104,7 @@ def _records(topic: str, bootstrap: str) -> list[bytes]:
         brokers(bootstrap)
     except ValueError as error:
         raise ConfigError(f"--bootstrap: {error}.") from None
-    return oldest_values(bootstrap, topic, _SAMPLE, _WAIT_SECONDS)
+    return _objects(oldest_values(bootstrap, topic, most, _WAIT_SECONDS), f"topic {topic}"), f"the topic {topic}"
 
 
 def _objects(values: Iterable[bytes], source: str) -> list[dict[str, Any]]:
@@ -94,6 +121,6 @@ def _objects(values: Iterable[bytes], source: str) -> list[dict[str, Any]]:
             problem = f"record {number}: {error}"
     if not found:
         raise DataError(
-            f"{source}: no JSON object found ({problem}).", "Events are JSON objects, one a line or record."
+            f"{source}: no JSON object found ({problem}).", "Events and labels are JSON objects, one a line or record."
         )
     return found

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import socket
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stream.cli.printing import plain, wide_console
-from stream.errors import ConfigError, ModelError, StoreError
+from stream.cli.auditing import Audited, ByHand
+from stream.cli.bringing import pull, push, withdraw
+from stream.cli.comparing import diff
+from stream.cli.options import ConfigFile, Json, ModelName
+from stream.cli.printing import plain, print_json, say, wide_console
+from stream.cli.versions import (
+    facts_of,
+    labels_of,
+    open_registry,
+    scores_of,
+    size_of,
+    span_of,
+    time_of,
+    versions_of,
+    who,
+)
+from stream.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from stream.stores.base import Champion, VersionMeta
@@ -25,34 +34,35 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Versions of the model, and which of them serves.", no_args_is_help=True)
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The service's YAML file.")]
-ModelName = Annotated[
-    str | None, typer.Option("--model", help="Another model than the file's.", show_default="model.name of the file")
+_LISTED: Final = (
+    *("version", "parents", "created (UTC)", "recipe", "reason", "who"),
+    *("scores then", "labels then", "events", "size"),
+)
+
+Version = Annotated[int, typer.Argument(min=1, help="The version.")]
+Why = Annotated[
+    str, typer.Option("--reason", help="Why; kept with the champion and told in the alert.", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @app.command("list")
 def list_versions(config: ConfigFile, model: ModelName = None, as_json: Json = False) -> None:
-    """List all versions, oldest first; the champion is marked with a star."""
-    store, name = _open(config, model)
-    champion = store.champion(name)
+    """List all versions, oldest first; the champion is marked with a star, challengers from outside with a plus."""
+    _, store, name = open_registry(config, model)
+    standing = _Standing(store, name)
     versions = store.versions(name)
     if not versions:
         _refuse_unknown_model(store, name, model)
     if as_json:
-        _print_json([_as_dict(meta, champion) for meta in versions])
+        print_json([standing.as_dict(meta) for meta in versions])
         return
     if not versions:
-        _say(f"model {name} has no versions yet.")
+        say(f"model {name} has no versions yet.")
         return
-    heads = ("version", "parent", "created (UTC)", "recipe", "reason", "scores then", "labels then", "size")
-    table = Table("", *heads, title=plain(name), caption=_caption(champion), caption_justify="left")
+    table = Table("", *_LISTED, title=plain(name), caption=standing.caption(), caption_justify="left")
     for meta in versions:
-        serves = champion is not None and champion.version == meta.version
-        cells = [str(meta.version), str(meta.parent or _NONE), _time(meta.created), meta.recipe, meta.reason]
-        cells += [_scores(meta.scores), _labels(meta.labels), _size(meta.size)]
-        table.add_row("*" if serves else "", *map(plain, cells), style="bold" if serves else "")
+        mark, facts = standing.mark(meta.version), facts_of(meta)
+        table.add_row(mark, *(plain(facts[head]) for head in _LISTED), style="bold" if "*" in mark else "")
     wide_console().print(table)
 
 
@@ -64,18 +74,21 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show all that is known of one version."""
-    store, name = _open(config, model)
-    champion = store.champion(name)
-    if version is None and champion is None:
-        raise StoreError(f"model {name} has no champion.", "Name a version; see `driftline models list`.")
-    meta = store.version(name, version if version is not None else champion.version if champion else 0)
-    known = _as_dict(meta, champion)
+    _, store, name = open_registry(config, model)
+    standing = _Standing(store, name)
+    if version is None:
+        if standing.champion is None:
+            raise StoreError(f"model {name} has no champion.", "Name a version; see `driftline models list`.")
+        version = standing.champion.version
+    known = standing.as_dict(store.version(name, version))
     if as_json:
-        _print_json(known)
+        print_json(known)
         return
     table = Table(show_header=False, box=None)
+    intervals = known.pop("intervals")
+    shown = _SHOWN_AS | {"scores": lambda scores: scores_of(scores, intervals)}
     for field, value in known.items():
-        table.add_row(_SHOWN_UNDER.get(field, field), plain(_SHOWN_AS.get(field, str)(value)))
+        table.add_row(_SHOWN_UNDER.get(field, field), plain(shown.get(field, str)(value)))
     wide_console().print(table)
 
 
@@ -84,20 +97,30 @@ def promote(
     config: ConfigFile,
     version: Annotated[int, typer.Argument(min=1, help="The version that shall serve.")],
     model: ModelName = None,
-    reason: Annotated[str, typer.Option(help="Why; kept with the champion and told in the alert.")] = "promoted",
+    reason: Why = "",
+    audit: Audited = True,
 ) -> None:
     """Make a version the champion. Running workers swap to it between two batches.
 
     The version is loaded and its signature checked here first: workers would refuse what this command refuses.
     """
-    store, name = _open(config, model)
+    from stream import changes
+
+    service, store, name = open_registry(config, model)
     champion = store.champion(name)
     if champion is not None and champion.version == version:
-        _say(f"model {name} version {version} is the champion already (epoch {champion.epoch}); nothing was changed.")
+        say(f"model {name} version {version} is the champion already (epoch {champion.epoch}); nothing was changed.")
         return
-    _verify(store, name, version)
-    epoch = 0 if champion is None else champion.epoch
-    _tell(name, champion, store.promote(name, version, expected_epoch=epoch, reason=reason, who=_who()))
+    by_hand = ByHand(service, audit=audit)
+    now = by_hand.make(
+        "models.promote",
+        f"model {name} version {version}",
+        lambda: changes.promote(store, name, version, champion, reason=by_hand.kept(reason), who=who()),
+        changes.pointer,
+        before=changes.pointer(champion),
+        reason=reason,
+    )
+    _tell(name, champion, now)
 
 
 @app.command()
@@ -107,30 +130,106 @@ def rollback(
         int | None, typer.Argument(min=1, help="The champion before this one if left out.", show_default=False)
     ] = None,
     model: ModelName = None,
+    reason: Why = "",
+    audit: Audited = True,
 ) -> None:
     """Go back to an earlier champion. Doing it twice goes back two champions."""
-    store, name = _open(config, model)
+    from stream import changes
+
+    service, store, name = open_registry(config, model)
     champion = store.champion(name)
-    if version is not None:
-        _verify(store, name, version)
-    _tell(name, champion, store.rollback(name, version, who=_who()))
+    by_hand = ByHand(service, audit=audit)
+    now = by_hand.make(
+        "models.rollback",
+        f"model {name} {'the champion before' if version is None else f'version {version}'}",
+        lambda: changes.rollback(store, name, version, champion, reason=by_hand.kept(reason), who=who()),
+        changes.pointer,
+        before=changes.pointer(champion),
+        reason=reason,
+    )
+    _tell(name, champion, now)
 
 
-def _open(path: Path, model: str | None) -> tuple[ModelStore, str]:
-    from stream.config.load import load
-    from stream.stores.opening import open_store
+@app.command()
+def pin(config: ConfigFile, version: Version, model: ModelName = None, audit: Audited = True) -> None:
+    """Keep a version, whatever its age (redis.retention), until it is unpinned."""
+    service, store, name = open_registry(config, model)
+    ByHand(service, audit=audit).make(
+        "models.pin",
+        f"model {name} version {version}",
+        lambda: store.retention.pin(name, version, who=who()),
+        lambda _: {"pinned": True},
+    )
+    say(f"model {name} version {version} is kept until it is unpinned.")
 
-    config = load(path)
-    return open_store(config), model or config.model.name
+
+@app.command()
+def unpin(config: ConfigFile, version: Version, model: ModelName = None, audit: Audited = True) -> None:
+    """Keep a version no longer than others. Its age counts from now."""
+    service, store, name = open_registry(config, model)
+    was = ByHand(service, audit=audit).make(
+        "models.unpin",
+        f"model {name} version {version}",
+        lambda: store.retention.unpin(name, version),
+        lambda _: {"pinned": False},
+    )
+    say(f"model {name} version {version} is {'no longer' if was else 'not'} pinned.")
 
 
-def _verify(store: ModelStore, name: str, version: int) -> None:
-    from learners.artifacts import ArtifactError
+app.command()(push)
+app.command()(withdraw)
+app.command()(pull)
+app.command()(diff)
 
-    try:
-        store.load(name, version)
-    except ArtifactError as error:
-        raise ModelError(f"model {name} version {version} was not promoted: {error}") from error
+
+class _Standing:
+    """What the store knows of versions that is not their own metadata."""
+
+    def __init__(self, store: ModelStore, name: str) -> None:
+        self.champion: Champion | None = store.champion(name)
+        self._challengers = {entered.version: entered for entered in store.challengers.now(name)}
+        self._pins = store.retention.pins(name)
+        self._holders = store.retention.holders(name)
+
+    def mark(self, version: int) -> str:
+        serves = self.champion is not None and self.champion.version == version
+        return "*" * serves + "+" * (version in self._challengers)
+
+    def _where(self, version: int) -> list[str]:
+        """The tasks in which a version lives on beside the champion."""
+        return [holder for holder, versions in self._holders.items() if version in versions]
+
+    def as_dict(self, meta: VersionMeta) -> dict[str, Any]:
+        """All that is known of a version."""
+        champion, version = self.champion, meta.version
+        known: dict[str, Any] = {"version": version}
+        known["champion"] = champion is not None and champion.version == version
+        known |= msgspec.to_builtins(meta)
+        if champion is not None and known["champion"]:
+            known |= {"epoch": champion.epoch, "since": champion.since, "promoted_by": champion.who}
+            known |= {"promoted_because": champion.reason}
+        if entered := self._challengers.get(version):
+            known |= {"competes_since": entered.since, "entered_by": entered.who, "competes_in": self._where(version)}
+        if version in self._pins:
+            known["pinned_by"] = self._pins[version]
+        return known
+
+    def caption(self) -> Text:
+        """What the columns are, and what is known of the champion but stands in none of them."""
+        text = plain("Scores and labels are those with which a version was made. It goes on learning; its scores now: ")
+        text.append("/metrics.\n")
+        champion, serves = self.champion, "None serves."
+        if champion is not None:
+            why = f"epoch {champion.epoch}, {champion.reason}, by {champion.who}"
+            serves = f"* serves since {time_of(champion.since)} ({why})."
+        text.append_text(plain(serves))
+        for entered in self._challengers.values():
+            competes = f"+ {entered.version} was entered at {time_of(entered.since)} by {entered.who}, and competes in "
+            where = ", ".join(self._where(entered.version))
+            text.append("\n").append_text(plain(f"{competes}{where or _NOWHERE}."))
+        if self._pins:
+            text.append(f"\nPinned: {versions_of(list(self._pins))}.")
+        return text
 
 
 def _refuse_unknown_model(store: ModelStore, name: str, asked: str | None) -> None:
@@ -142,73 +241,30 @@ def _refuse_unknown_model(store: ModelStore, name: str, asked: str | None) -> No
         )
 
 
-def _as_dict(meta: VersionMeta, champion: Champion | None) -> dict[str, Any]:
-    known: dict[str, Any] = {"version": meta.version}
-    known["champion"] = champion is not None and champion.version == meta.version
-    known |= msgspec.to_builtins(meta)
-    if champion is not None and known["champion"]:
-        known |= {"epoch": champion.epoch, "since": champion.since, "promoted_by": champion.who}
-        known |= {"promoted_because": champion.reason}
-    return known
-
-
-def _caption(champion: Champion | None) -> Text:
-    """What the columns are, and what is known of the champion but stands in none of them."""
-    text = "Scores and labels are those with which a version was made. It goes on learning; its scores now: /metrics."
-    if champion is None:
-        return plain(text).append("\nNone serves.")
-    why = f"epoch {champion.epoch}, {champion.reason}, by {champion.who}"
-    return plain(text).append("\n").append_text(plain(f"* serves since {_time(champion.since)} ({why})."))
-
-
 def _tell(name: str, before: Champion | None, after: Champion) -> None:
     was = "none" if before is None else f"version {before.version}"
-    _say(f"champion of {name}: {was} -> version {after.version} (epoch {after.epoch}, {after.reason})")
+    say(f"champion of {name}: {was} -> version {after.version} (epoch {after.epoch}, {after.reason})")
 
 
-def _say(text: str) -> None:
-    Console(highlight=False, soft_wrap=True).print(plain(text))
+_NOWHERE: Final = "no task: none has taken it up yet, or all have retired it (adaptation.max_labels without winning)"
 
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _size(n: int) -> str:
-    return f"{n} B" if n < 1000 else f"{n / 1000:.1f} kB" if n < 1_000_000 else f"{n / 1_000_000:.1f} MB"
-
-
-def _who() -> str:
-    """user@host, as far as this machine knows; a container's user may have no name."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
-
-
-def _scores(scores: dict[str, float]) -> str:
-    return ", ".join(f"{metric} {value:.4g}" for metric, value in scores.items()) or _NONE
-
-
-def _labels(n: int) -> str:
-    return f"{n:,}" if n else _NONE
-
-
-_NONE: Final = "-"
-"""Stands for what there was none of."""
-
-_SHOWN_UNDER: Final = {"scores": "scores then", "labels": "labels then"}
+_SHOWN_UNDER: Final = {
+    "scores": "scores then",
+    "labels": "labels then",
+    "span": "events",
+    "competes_since": "entered at",
+    "entered_by": "entered by",
+    "competes_in": "competes in",
+    "pinned_by": "pinned by",
+}
 _SHOWN_AS: Final[dict[str, Callable[[Any], str]]] = {
-    "created": _time,
-    "since": _time,
-    "size": _size,
-    "scores": _scores,
-    "labels": _labels,
+    "created": time_of,
+    "since": time_of,
+    "competes_since": time_of,
+    "competes_in": lambda tasks: ", ".join(tasks) or _NOWHERE,
+    "size": size_of,
+    "labels": labels_of,
     "champion": lambda serves: "yes" if serves else "no",
-    "parent": lambda version: str(version or _NONE),
+    "parents": versions_of,
+    "span": span_of,
 }

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any, Final
+
+import typer
 from rich.console import Console
 from rich.text import Text
+
+NONE: Final = "-"
+"""Stands for what there was none of."""
 
 
 def wide_console() -> Console:
@@ -17,3 +24,13 @@ def wide_console() -> Console:
 def plain(text: str) -> Text:
     """Text as it stands: neither markup nor control characters in what others wrote reach the terminal."""
     return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text))
+
+
+def say(text: str) -> None:
+    """Tell one line."""
+    Console(highlight=False, soft_wrap=True).print(plain(text))
+
+
+def print_json(value: Any) -> None:
+    """Tell a program."""
+    typer.echo(json.dumps(value, indent=2))

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from stream.cli.printing import plain, wide_console
+from stream.cli.auditing import Audited, ByHand
+from stream.cli.options import ConfigFile, Force
+from stream.cli.printing import NONE, plain, say, wide_console
 from stream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,12 +22,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="A sample of events from when all was well, for detectors to start with.", no_args_is_help=True)
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The service's YAML file.")]
-
 _QUANTILES: Final = (0.05, 0.5, 0.95)
 _SHOWN: Final = 3
 """Categories shown of a feature."""
-_NONE: Final = "-"
 
 
 @app.command()
@@ -41,13 +39,13 @@ def build(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample; the same gives the same.")] = 1,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    force: Force = False,
 ) -> None:
     """Draw a profile from a file of events. Lines that would be dead letters are left out, and counted.
 
     Fails when it has too few values for a detector, unless references.lacking is learn.
     """
-    from stream.basis import Basis
+    from stream.basis import require_enough
     from stream.config.load import load
     from stream.profile import encode
     from stream.profiling import sample, size_for
@@ -56,35 +54,45 @@ def build(
         raise ConfigError(f"{output} is there already.", "Write elsewhere (-o), or add --force to overwrite it.")
     service = load(config)
     profile, rejected = sample(service, file, events or size_for(service), seed, datetime.now(UTC))
-    _ = Basis(service, lambda: profile).profile
+    require_enough(service, profile)
     try:
         output.write_bytes(encode(profile))
     except OSError as error:
         raise ConfigError(f"{output} cannot be written: {error.strerror}.") from None
-    _say(f"Wrote {output}: {_origin(profile)}.")
+    say(f"Wrote {output}: {_origin(profile)}.")
     if rejected is not None:
-        _say(
+        say(
             f"Left out {_count(profile.dead_letters, 'line')} that would be dead letters. The first: {rejected.message}"
         )
 
 
 @app.command()
-def push(config: ConfigFile, file: Annotated[Path, typer.Argument(help="A profile that `build` made.")]) -> None:
+def push(
+    config: ConfigFile,
+    file: Annotated[Path, typer.Argument(help="A profile that `build` made.")],
+    audit: Audited = True,
+) -> None:
     """Sign a profile and keep it with the model in Redis, in the place of another, for `references.profile: redis`.
 
-    Services read it when they start. Keep the file: predictions from before are explained with the profile of then.
+    Services read it when they start. The ten before it are kept: predictions are explained with the profile of then.
     """
-    from stream.basis import Basis
+    from stream.basis import require_enough
     from stream.config.load import load
     from stream.stores.opening import open_profiles
     from stream.stores.profiles import read_profile
 
     service = load(config)
     profile = read_profile(file, service, "FILE")
-    _ = Basis(service, lambda: profile).profile
+    require_enough(service, profile)
     store = open_profiles(service)
-    store.save(profile)
-    _say(f"The profile of model {service.model.name} in Redis at {store.where} is now {_origin(profile)}.")
+    ByHand(service, audit=audit).make(
+        "profile.push",
+        f"model {service.model.name}",
+        lambda: store.save(profile),
+        lambda _: {"sample": profile.digest},
+        before={"sample": next(iter(store.digests()), None)},
+    )
+    say(f"The profile of model {service.model.name} in Redis at {store.where} is now {_origin(profile)}.")
 
 
 @app.command()
@@ -118,17 +126,13 @@ def _origin(profile: Profile) -> str:
 def _described(values: Sequence[Any]) -> tuple[str, ...]:
     """Values, share of missing ones, quantiles and most frequent categories, as far as there are such."""
     known = [value for value in values if value is not None]
-    missing = f"{1 - len(known) / len(values):.1%}" if values else _NONE
+    missing = f"{1 - len(known) / len(values):.1%}" if values else NONE
     numbers = sorted(value for value in known if isinstance(value, float))
-    quantiles = [f"{numbers[math.ceil(part * len(numbers)) - 1]:.4g}" if numbers else _NONE for part in _QUANTILES]
+    quantiles = [f"{numbers[math.ceil(part * len(numbers)) - 1]:.4g}" if numbers else NONE for part in _QUANTILES]
     counts = Counter(str(value) for value in known if not isinstance(value, float)).most_common(_SHOWN)
     frequent = ", ".join(f"{value} {count / len(known):.1%}" for value, count in counts)
-    return (f"{len(known):,}", missing, *quantiles, frequent or _NONE)
+    return (f"{len(known):,}", missing, *quantiles, frequent or NONE)
 
 
 def _count(n: int, one: str) -> str:
     return f"{n:,} {one}" if n == 1 else f"{n:,} {one}s"
-
-
-def _say(text: str) -> None:
-    Console(highlight=False, soft_wrap=True).print(plain(text))

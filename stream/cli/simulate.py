@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from stream.cli.options import LogLines
 from stream.errors import ConfigError
 from stream.simulate.catalogue import Kind, make_source
 from stream.simulate.source import Out
@@ -56,12 +57,16 @@ def simulate(
     to_file: Annotated[Path | None, typer.Option(help="Write JSON lines to this file, and nothing to Kafka.")] = None,
     only: Annotated[Only | None, typer.Option(help="With --to-file: the bare values of one topic.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines, for pipes and logs.")] = False,
+    log_format: LogLines = None,
 ) -> None:
     """Play a stream of events and their late labels into the topics of a service, in the order of time.
 
     The same seed gives the same records. Flights are those that left New York in 2013; the other two never end, so
     give --events or stop them with Ctrl-C.
     """
+    from stream import log
+
+    log.configure(log_format, "error")
     factor = parse_speed(speed)
     records = make_source(kind, seed, imbalance).records(_instant("--start", start), _instant("--end", end), events)
     faults = Faults(duplicate_rate, malformed_rate, shuffle_labels, seed)

@@ -15,13 +15,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from stream.cli.options import LogLines
 from stream.errors import BrokerError, ConfigError
 from stream.interruption import INTERRUPTED
 from stream.readable import alert_line, prediction_line
 from stream.records import Alert, Prediction
 
 if TYPE_CHECKING:
-    from stream.config.model import KafkaConfig
+    from stream.config.kafka import KafkaConfig
     from stream.kafka.reader import Reader, Start
 
 alerts = typer.Typer(help="Drift alerts, swaps and rollbacks of a service.", no_args_is_help=True)
@@ -71,7 +72,11 @@ def _add_tail(app: typer.Typer, which: str, kind: type[R], line: Callable[[R], T
         count: Count = None,
         follow: Follow = True,
         as_json: Json = False,
+        log_format: LogLines = None,
     ) -> None:
+        from stream import log
+
+        log.configure(log_format, "error")
         kafka, name = _source(config, bootstrap, topic, which)
         _Tail(kafka, name, _shower(kind, line, as_json)).run(begin, count, follow)
 
@@ -100,14 +105,12 @@ class _Tail:
         self._topic = topic
         self._show = show
         self._said = ""
+        self._came = False
 
     def run(self, begin: From | None, count: int | None, follow: bool) -> None:
         """Print until all is printed, or until Ctrl-C when following. Raises BrokerError for a missing topic."""
-        from stream import log
-
         if begin is not None and count is not None:
             raise ConfigError(f"--from {begin.value} and -n {count} both say where to begin", cure="Leave one out.")
-        log.configure("console", "error")
         newest = NEWEST if count is None else count
         try:
             self._run(begin.value if begin is not None else newest, follow)
@@ -120,6 +123,8 @@ class _Tail:
             self._catch_up(reader, start)
             while follow:
                 self._follow(reader)
+        if not self._came and start not in (0, From.END):
+            self._say(f"Nothing to show: there is no record on {self._topic} at {self._kafka.bootstrap_servers}.")
 
     def _connected(self, start: Start, retry: bool) -> Reader:
         from stream.kafka.reader import NoTopicError, Reader
@@ -167,6 +172,7 @@ class _Tail:
 
     def _print(self, records: list[Any]) -> None:
         for record in records:
+            self._came = True
             try:
                 self._show(record.value)
             except msgspec.MsgspecError as error:
@@ -184,12 +190,13 @@ def _source(config: Path | None, bootstrap: str | None, topic: str | None, which
     """The broker and the topic to read. Raises ConfigError."""
     from pydantic import ValidationError
 
-    from stream.config.load import load
-    from stream.config.model import KafkaConfig
+    from stream.config.kafka import KafkaConfig
 
     if config is not None:
         if bootstrap is not None or topic is not None:
             raise ConfigError("-c names the broker and the topic", cure="Leave --bootstrap and --topic out, or -c.")
+        from stream.config.load import load  # and with it all models and detectors, which takes a second or two
+
         service = load(config)
         return service.kafka, getattr(service.topics, which)
     if bootstrap is None or topic is None:

@@ -29,7 +29,7 @@ class Where:
 
     kafka: str
     redis: str
-    metrics_url: str
+    page_url: str
     env: Path
     log: Path
     model: str
@@ -66,6 +66,7 @@ class Place:
             "DRIFTLINE_REDIS_URL": redis_url,
             "DRIFTLINE_HTTP_HOST": "127.0.0.1",
             "DRIFTLINE_HTTP_PORT": str(http_port),
+            "DRIFTLINE_HTTP_EVERYBODY": "operator",  # only this machine reaches it, and it is there to be tried out
             "DRIFTLINE_SIGNING_KEY": secrets.token_hex(32),
         }
         self._write_env(own)

@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing, contextmanager
 from rich.console import Console
 from rich.live import Live
 
-from stream import log
 from stream.demo import summary
 from stream.demo.place import Place
 from stream.demo.plain import Lines
@@ -23,7 +22,6 @@ def run(options: Options, console: Console, interruption: Interruption) -> int:
 
     Raises DriftlineError when something cannot start or ends by itself, and KeyboardInterrupt while it is starting.
     """
-    log.configure("console", "error")
     with ExitStack() as stack:
         place = stack.enter_context(closing(Place(options.data_dir)))
         console.print("Starting Apache Kafka and Valkey.")
@@ -33,7 +31,7 @@ def run(options: Options, console: Console, interruption: Interruption) -> int:
         console.print(f"Kafka is at {box.bootstrap_servers}, Valkey at {box.redis_url}. Starting the service.")
         session = stack.enter_context(Session(options, place, box))
         where = session.where
-        console.print(f"Its metrics are at {where.metrics_url}, its log is {where.log}")
+        console.print(f"Its page is at {where.page_url}, its log is {where.log}")
         console.print(f"In another terminal: . {where.env}; driftline alerts tail -c $DEMO")
         interruption.starting = False
         with _shown(session, options.plain, console) as show:

@@ -75,7 +75,7 @@ class Session:
         self.where = Where(
             kafka=box.bootstrap_servers,
             redis=box.redis_url,
-            metrics_url=f"http://127.0.0.1:{port}/metrics",
+            page_url=f"http://127.0.0.1:{port}/",
             env=place.env,
             log=self._service.log,
             model=config.model.name,

@@ -179,7 +179,7 @@ class View:
         where = self._where
         body = [
             Text(f". {where.env}; driftline alerts tail -c $DEMO"),
-            Text(f"driftline models list -c $DEMO     curl {where.metrics_url}"),
+            Text(f"driftline models list -c $DEMO     in a browser: {where.page_url}"),
             Text(f"Kafka {where.kafka}     Redis {where.redis}"),
         ]
         return _Section(_head("in another terminal", f"log in {where.log}", width), body)
@@ -213,7 +213,7 @@ def _spread(left: Text, right: Text, width: int) -> Text:
 def _alert(alert: Alert, width: int) -> Text:
     """An alert with as much of it as has room: what matters least is left out first."""
     line = Text(f"{_day(alert.ts, short=True)}  ")
-    line.append(f"{kind_of(alert):<15}", STYLES.get(alert.kind, ""))
+    line.append(f"{kind_of(alert):<14} ", STYLES.get(alert.kind, ""))
     subject, change = subject_of(alert), "  ".join(filter(None, (progress_of(alert), change_of(alert))))
     room = max(0, width - len(line) - 2 - len(change))
     if len(subject) > room:

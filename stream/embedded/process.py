@@ -45,14 +45,12 @@ class GuardedProcess:
                 pass_fds=(lock,),
                 start_new_session=True,
             )
-        assert self._guard.stdout is not None
-        with self._guard.stdout as answer:
-            first = answer.readline().decode(errors="replace").strip()
-        if not first.isdigit():
-            self._guard.wait()
+        try:
+            self.pid = self._answer(command[0])
+        except BaseException:  # interrupted: nobody else knows of the server, and its directory may be removed next
             self._close()
-            raise StartError(f"{name} could not be run: {first or 'its guard ended at once'}. Command: {command[0]}")
-        self.pid = int(first)
+            self._guard.wait()
+            raise
 
     @property
     def running(self) -> bool:
@@ -88,6 +86,15 @@ class GuardedProcess:
         self._order(b"kill\n")
         self._guard.wait()
         self._close()
+
+    def _answer(self, program: str) -> int:
+        """The server's process id, as the guard tells it."""
+        assert self._guard.stdout is not None
+        with self._guard.stdout as answer:
+            first = answer.readline().decode(errors="replace").strip()
+        if not first.isdigit():
+            raise StartError(f"{self._name} could not be run: {first or 'its guard ended at once'}. Command: {program}")
+        return int(first)
 
     def _order(self, order: bytes) -> None:
         assert self._guard.stdin is not None

@@ -12,7 +12,7 @@ import io
 import zipfile
 from bisect import bisect_right
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -178,10 +178,9 @@ def _offset(zone: str, hour: int) -> float:
     return (offset or timedelta()).total_seconds()
 
 
-@lru_cache(maxsize=4096)
 def _instant(text: str) -> float:
     """Seconds since the epoch of a UTC time like 2013-01-01T10:00:00Z."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _number(text: str) -> float | None:

@@ -6,18 +6,21 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from kafka.partitioner.default import murmur2
 
-from stream.config.model import KafkaConfig, TopicsConfig
+from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.kafka.client import admin, connection
 from stream.kafka.topics import describe
 from stream.simulate.source import SourceError, Topic
 from stream.simulate.wire import Message
+
+if TYPE_CHECKING:
+    from stream.config.model import TopicsConfig
 
 _FLUSH_RECORDS = 500
 _FLUSH_SECONDS = 30.0

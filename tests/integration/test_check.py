@@ -43,7 +43,7 @@ def service(
     """A configuration for the running box, with a signing key."""
     monkeypatch.setenv("DRIFTLINE_SIGNING_KEY", KEY)
     path = tmp_path / "service.yaml"
-    named = "\n".join(f"  {use}: {name}" for use, name in topics.model_dump().items())
+    named = "\n".join(f"  {use}: {name}" for use, name in topics.model_dump(exclude_none=True).items())
     path.write_text(
         f"app: demo\nkafka: {{bootstrap_servers: '{bootstrap}'}}\nredis: {{url: '{redis_url}'}}\n"
         f"topics:\n{named}\nevents: {{features: {{x: {{type: number}}}}}}\n"
@@ -140,7 +140,7 @@ def test_nothing_running_is_told_in_one_line_each(
 ) -> None:
     monkeypatch.delenv("DRIFTLINE_SIGNING_KEY")
     text = service.read_text().replace(bootstrap, "127.0.0.1:1").replace(redis_url, "redis://127.0.0.1:1")
-    service.write_text(text)
+    service.write_text(text + "security: {encryption: {}}\n")
 
     with pytest.raises(typer.Exit) as left:
         check(service, connect=True)
@@ -148,6 +148,7 @@ def test_nothing_running_is_told_in_one_line_each(
     assert left.value.exit_code == 1
     assert [line for line in output(capsys) if line.startswith("✗")] == [
         "✗ security.signing_key: the environment variable DRIFTLINE_SIGNING_KEY is not set.",
+        "✗ security.encryption.key: the environment variable DRIFTLINE_ENCRYPTION_KEY is not set.",
         "✗ no Kafka broker answered at 127.0.0.1:1 (connection refused)",
         "✗ Redis at 127.0.0.1:1 refused the connection.",
     ]
@@ -195,6 +196,23 @@ def test_a_snapshot_directory_that_takes_no_files_is_told(
     assert told == f"✗ runtime.snapshot_directory: nothing can be written to {tmp_path / 'demo'} (Not a directory)."
 
 
+def test_an_identity_provider_that_cannot_be_asked_is_told(service: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jwt = "{issuer: i, audience: a, keys: 'http://127.0.0.1:1/keys', roles: {r: viewer}}"
+    with service.open("a") as file:
+        file.write(f"http: {{auth: {{jwt: {jwt}}}}}\n")
+
+    check(service)
+    without = output(capsys)
+    with pytest.raises(typer.Exit):
+        check(service, connect=True, create_topics=True)
+
+    lines = output(capsys)
+    [told] = [line for line in lines if line.startswith("✗")]
+    assert len(without) == 1
+    assert told.startswith("✗ the keys of the identity provider cannot be had: http://127.0.0.1:1/keys: ")
+    assert lines[lines.index(told) + 1].startswith("See that http.auth.jwt.issuer, or keys, is right")
+
+
 def test_a_right_file_is_ok_without_looking_outside(service: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check(service)
 
@@ -209,17 +227,20 @@ def test_creating_topics_needs_a_connection(service: Path) -> None:
 def test_init_reads_a_sample_from_a_topic(
     bootstrap: str, admin: KafkaAdminClient, topics: TopicsConfig, tmp_path: Path
 ) -> None:
-    create(admin, **{topics.events: 2})
+    labels = str(topics.labels)
+    create(admin, **{topics.events: 2, labels: 2})
     with closing(KafkaProducer(bootstrap_servers=bootstrap)) as producer:
         for i in range(20):
             producer.send(topics.events, f'{{"id": "e{i}", "x": {i}, "kind": "{"ab"[i % 2]}"}}'.encode())
+            producer.send(labels, f'{{"event": "e{i}", "km": {i / 3}}}'.encode())
         producer.flush()
     written = tmp_path / "first.yaml"
 
-    init(from_=None, from_topic=topics.events, bootstrap=bootstrap, output=written)
+    init(from_topic=topics.events, labels_topic=labels, bootstrap=bootstrap, output=written)
 
     config = load(written, {})
-    assert config.topics.events == topics.events
+    assert (config.topics.events, config.topics.labels) == (topics.events, labels)
+    assert (config.labels.id, config.labels.label) == ("event", "km")
     assert config.kafka.bootstrap_servers == bootstrap
     assert sorted(config.events.features) == ["kind", "x"]
 
@@ -229,21 +250,38 @@ def test_init_from_a_topic_that_is_not_there_says_so(bootstrap: str, tmp_path: P
         init(from_=None, from_topic="nowhere", bootstrap=bootstrap, output=tmp_path / "x.yaml")
 
 
+def as_user_who_may(service: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, *allowed: str) -> None:
+    """Have the service log in to the store as a user of its own, with these permissions and no others."""
+    user = f"u{uuid.uuid4().hex[:8]}"
+    with redis.Redis.from_url(redis_url) as client:
+        client.execute_command("ACL", "SETUSER", user, "on", ">pw", *allowed)
+    monkeypatch.setenv("STORE_PASSWORD", "pw")
+    named = f"url: 'redis://{user}@{redis_url.removeprefix('redis://')}', password: {{env: STORE_PASSWORD}}"
+    service.write_text(service.read_text().replace(f"url: '{redis_url}'", named))
+
+
 def test_a_store_without_permission_for_scripts_is_told(
     service: Path, redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with redis.Redis.from_url(redis_url) as client:
-        client.execute_command("ACL", "SETUSER", "reader", "on", ">pw-of-reader", "~*", "+ping", "+client", "+hello")
-    monkeypatch.setenv("READER", "pw-of-reader")
-    address = redis_url.removeprefix("redis://")
-    service.write_text(
-        service.read_text().replace(
-            f"url: '{redis_url}'", f"url: 'redis://reader@{address}', password: {{env: READER}}"
-        )
-    )
+    as_user_who_may(service, redis_url, monkeypatch, "~*", "+ping", "+client", "+hello")
 
     with pytest.raises(typer.Exit):
         check(service, connect=True, create_topics=True)
 
     [told] = [line for line in output(capsys) if line.startswith("✗")]
     assert "does not allow this user" in told
+
+
+def test_a_store_whose_scripts_may_not_ask_for_the_time_is_told_with_what_to_allow(
+    service: Path, redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = ("+@read", "+@write", "+@scripting", "+@pubsub", "+@connection")
+    as_user_who_may(service, redis_url, monkeypatch, "~driftline:*", "&driftline:*", *allowed)
+
+    with pytest.raises(typer.Exit):
+        check(service, connect=True, create_topics=True)
+
+    lines = output(capsys)
+    [told] = [line for line in lines if line.startswith("✗")]
+    assert "does not allow this user" in told
+    assert "+time" in lines[lines.index(told) + 1]

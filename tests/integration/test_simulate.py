@@ -21,7 +21,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from stream.cli.simulate import simulate
-from stream.config.model import KafkaConfig, TopicsConfig
+from stream.config.kafka import KafkaConfig
+from stream.config.model import TopicsConfig
 from stream.errors import BrokerError
 from stream.simulate.flights import Flights
 from stream.simulate.flights_data import data_directory
@@ -218,7 +219,7 @@ def test_the_command_plays_a_stream_and_says_how_far_it_came(
     bootstrap: str, topics: TopicsConfig, tmp_path: Path
 ) -> None:
     config = tmp_path / "service.yaml"
-    named = "\n".join(f"  {use}: {name}" for use, name in topics.model_dump().items())
+    named = "\n".join(f"  {use}: {name}" for use, name in topics.model_dump(exclude_none=True).items())
     config.write_text(
         f"app: demo\nkafka: {{bootstrap_servers: '{bootstrap}'}}\ntopics:\n{named}\n"
         "events: {features: {load: {type: number}}}\n"

@@ -149,6 +149,16 @@ def test_the_ends_of_transactions_do_not_count_as_records(outside: Outside, topi
     assert (code, features(out), err) == (0, ["f5", "f6", "f7"], [])
 
 
+@pytest.mark.parametrize("where", [("-n", "3"), ("--from", "beginning")])
+def test_a_topic_on_which_there_is_nothing_is_named_on_stderr(
+    outside: Outside, topic: str, bootstrap: str, where: tuple[str, str]
+) -> None:
+    with Tail("alerts", "tail", "--bootstrap", bootstrap, "--topic", topic, *where, "--no-follow") as tail:
+        code, out, err = tail.end()
+
+    assert (code, out, err) == (0, [], [f"Nothing to show: there is no record on {topic} at {bootstrap}."])
+
+
 def test_from_the_beginning_every_record_is_one_line_of_json(outside: Outside, topic: str, bootstrap: str) -> None:
     given = [prediction(n) for n in range(2_500)]
     outside.produce(topic, given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stream.core import endings, incidents
@@ -16,8 +17,8 @@ NAMED = set(re.findall(r"`(\w+)`", _TABLE))
 
 
 @pytest.mark.parametrize("record", [Alert, Change, Contributor, Window])
-def test_each_field_is_named(record: type) -> None:
-    assert set(record.__struct_fields__) - NAMED == set()  # type: ignore[attr-defined]
+def test_each_field_is_named(record: type[msgspec.Struct]) -> None:
+    assert set(record.__struct_fields__) - NAMED == set()
 
 
 @pytest.mark.parametrize(
@@ -35,5 +36,6 @@ def test_numbers_are_those_of_the_code(said: str) -> None:
 
 def test_blocks_and_looks_are_as_many_as_in_the_code() -> None:
     assert (endings.QUIET, endings.CALM, endings.BACK, incidents.MOST) == (5, 2, 1 / 3, 5)
-    for said in ("five blocks", "two looks in a row", "a third of the rise", "up to five"):
+    assert endings.RecordEnding.quiet == 50
+    for said in ("five blocks", "50 blocks", "two looks in a row", "a third of the rise", "up to five"):
         assert said in PAGE

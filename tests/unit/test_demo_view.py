@@ -15,8 +15,10 @@ from stream.demo.picture import Picture, Stretch
 from stream.demo.place import Where
 from stream.demo.plain import Lines, line
 from stream.demo.view import View
-from stream.records import Alert
+from stream.records import Alert, Contributor
 from stream.telemetry import Telemetry
+from tests import alerts
+from tests.clock import Clock
 
 DAY = 86400.0
 NEW_YEAR = 1_357_016_400.0
@@ -25,21 +27,11 @@ NEW_YEAR = 1_357_016_400.0
 WHERE = Where(
     kafka="127.0.0.1:20001",
     redis="redis://127.0.0.1:20002/0",
-    metrics_url="http://127.0.0.1:20003/metrics",
+    page_url="http://127.0.0.1:20003/",
     env=Path("/somewhere/env"),
     log=Path("/somewhere/service.log"),
     model="arrival-delay",
 )
-
-
-class Clock:
-    """A clock that is wound by hand."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -52,20 +44,19 @@ def picture(clock: Clock) -> Picture:
     return Picture(Stretch(NEW_YEAR, NEW_YEAR + 365 * DAY), clock)
 
 
-def alert(n: int, kind: str = "data_drift", *, day: float = 1.0, partition: int = 0, **known: object) -> Alert:
-    fields: dict[str, object] = {"feature": "temp", "detector": "ks", "direction": "up", "before": 36.1, "after": 44.0}
+def alert(n: int, kind: str = "data_drift", *, day: float = 1.0, partition: int = 0, **known: Any) -> Alert:
+    fields: dict[str, Any] = {"feature": "temp", "detector": "ks", "direction": "up", "before": 36.1, "after": 44.0}
     if kind in ("model_swap", "rollback"):
         fields = {"detail": f"version {n} to {n + 1}: beat_champion", "action": "swapped"}
-    return Alert(
+    return alerts.alert(
         id=f"{kind}-{n}-{partition}",
         ts=NEW_YEAR + day * DAY,
         kind=kind,
-        severity="warning",
         model="arrival-delay",
         model_version=n,
         partition=partition,
         offset=n,
-        **(fields | known),  # type: ignore[arg-type]
+        **(fields | known),
     )
 
 
@@ -175,6 +166,13 @@ def test_that_a_drift_is_over_is_shown_and_not_counted(picture: Picture) -> None
     assert picture.months["2013-01"].features == {"temp": 1}
 
 
+def test_an_alert_tells_what_else_takes_part_where_there_is_room(picture: Picture) -> None:
+    picture.alerted(alert(1, contributors=(Contributor("ks", "temp"), Contributor("ks", "humid", over=1.25))))
+
+    assert any("36.1 -> 44  with humid x1.2" in row for row in drawn(picture, 120, 40))
+    assert not any("humid" in row for row in drawn(picture, 50, 40))
+
+
 def test_a_swap_is_one_swap_however_many_partitions_tell_of_it(picture: Picture) -> None:
     picture.alerted(alert(1, "model_swap", partition=0))
     picture.alerted(alert(1, "model_swap", partition=1))
@@ -263,7 +261,7 @@ def test_a_usual_terminal_shows_all_there_is_to_see(picture: Picture, clock: Clo
     text = "\n".join(screen)
     for wanted in ("Fri 28 Jun 2013", "predictions", "dead letters", "log loss", "majority", "version 1 to 2"):
         assert wanted in text
-    for address in (WHERE.kafka, WHERE.redis, WHERE.metrics_url, str(WHERE.env), str(WHERE.log)):
+    for address in (WHERE.kafka, WHERE.redis, WHERE.page_url, str(WHERE.env), str(WHERE.log)):
         assert address in text
     assert any("temp (ks)" in row and "up 36.1 -> 44" in row for row in screen)
     assert len(screen) == height or height > 24

@@ -1,4 +1,4 @@
-"""docs/detectors.md has every detector, and a place for every table of the benchmark."""
+"""docs/detectors.md has every detector, and what it links to is there."""
 
 from __future__ import annotations
 

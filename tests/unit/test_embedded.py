@@ -292,6 +292,23 @@ def test_program_that_cannot_be_run_is_named(guarded: Callable[..., GuardedProce
         guarded(str(tmp_path / "no-such-program"))
 
 
+def test_interrupted_start_has_ended_the_server_when_it_is_told(
+    guarded: Callable[..., GuardedProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers: list[int] = []
+    answer = GuardedProcess._answer
+
+    def interrupted(self: GuardedProcess, program: str) -> int:
+        servers.append(answer(self, program))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GuardedProcess, "_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        guarded(*SLEEPER)
+
+    assert not is_alive(servers[0])
+
+
 # What a crash must not leave behind: started in a process of its own, which is then killed.
 OWNER = """
 import os, sys, time

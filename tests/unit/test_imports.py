@@ -35,3 +35,12 @@ def test_every_module_can_be_imported_without_the_extras() -> None:
 
     assert run.stderr == ""
     assert run.returncode == 0
+
+
+def test_what_only_writes_and_reads_topics_starts_without_models_and_detectors() -> None:
+    look = (
+        "import sys, stream.cli.commands, stream.kafka.reader, stream.simulate.player; "
+        "sys.exit(not {'river', 'numpy', 'learners', 'detectors'}.isdisjoint(sys.modules))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

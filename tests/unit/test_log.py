@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
+from typer.testing import CliRunner
 
+import stream.cli
+from stream.cli.commands import app
 from stream.log import configure, masked
 
 
@@ -39,6 +45,39 @@ def test_a_console_line_reads_as_a_sentence_with_its_fields(capsys: pytest.Captu
     assert "swapped" in line
     assert "version=13" in line
     assert "\x1b" not in line
+
+
+@pytest.mark.parametrize(("terminal", "as_json"), [(True, False), (False, True)])
+def test_left_to_itself_it_writes_for_people_on_a_terminal_and_for_programs_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool, as_json: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    configure()
+    structlog.get_logger().info("swapped", version=13)
+
+    assert capsys.readouterr().err.startswith("{") is as_json
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "web", "demo", "simulate", "explain", "alerts tail", "predictions tail"], ids=lambda name: name
+)
+def test_each_command_that_logs_lets_the_format_be_chosen(command: str) -> None:
+    env = {"COLUMNS": "200", "NO_COLOR": "1"}
+    helped = CliRunner().invoke(app, [*command.split(), "--help"], env=env)
+    refused = CliRunner().invoke(app, [*command.split(), "--log-format", "xml"], env=env)
+
+    assert "--log-format" in helped.output
+    assert "console on a terminal, json elsewhere" in " ".join(helped.output.split())
+    assert refused.exit_code == 2
+
+
+def test_every_command_that_writes_log_lines_asks_for_their_format() -> None:
+    commands = set(Path(stream.cli.__file__).parent.glob("*.py"))
+    commands = {file for file in commands if file.stem != "auditing"}  # which keeps libraries quiet, and writes none
+    calls = [call for file in commands for call in re.findall(r"configure\((.*?)\)", file.read_text())]
+
+    assert calls
+    assert [call for call in calls if not call.startswith("log_format")] == []
 
 
 def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:

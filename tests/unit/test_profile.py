@@ -20,8 +20,8 @@ from stream.profile import Profile, decode, encode
 from stream.profiling import sample, size_for
 from stream.stores.profiles import read_profile
 from stream.testing import small_config
+from tests.profiles import MADE, profile
 
-MADE = datetime(2026, 1, 1, tzinfo=UTC)
 DETECT: dict[str, Any] = {
     "detectors": {"data": [{"kind": "ks", "reference": 100}, {"kind": "missing_rate", "reference": 150}]}
 }
@@ -39,20 +39,6 @@ def numbered(n: int) -> list[dict[str, Any]]:
 
 def drawn(path: Path, size: int = 200, seed: int = 1, config: Config | None = None) -> Profile:
     return sample(config or small_config(), path, size, seed, MADE).profile
-
-
-def profile(**features: list[Any]) -> Profile:
-    n = len(next(iter(features.values())))
-    return Profile(
-        model="small",
-        made=MADE,
-        source="f",
-        events=n,
-        dead_letters=0,
-        seed=1,
-        times=[0.0] * n,
-        features=features,
-    )
 
 
 # drawing
@@ -140,7 +126,9 @@ def test_the_digest_is_that_of_the_sample_alone() -> None:
     one = profile(x=[1.0, 2.0], kind=["a", "b"])
     later = msgspec.structs.replace(one, made=datetime.now(UTC), source="elsewhere", features={**one.features})
     assert later.digest == one.digest
+    assert profile(kind=["a", "b"], x=[1.0, 2.0]).digest == one.digest
     assert profile(x=[2.0, 1.0], kind=["a", "b"]).digest != one.digest
+    assert msgspec.structs.replace(one, times=[5.0, 6.0]).digest != one.digest
 
 
 @pytest.mark.parametrize(
@@ -185,10 +173,11 @@ def test_the_sample_is_part_of_what_a_tasks_state_depends_on() -> None:
     config = small_config()
     one, other = profile(x=[1.0], kind=["a"]), profile(x=[2.0], kind=["a"])
 
-    digests = [Basis(config, lambda p=p: p).digest for p in (None, one, other)]  # type: ignore[misc]
+    def digest(known: Profile | None) -> str:
+        return Basis(config, lambda: known).digest
 
-    assert len(set(digests)) == 3
-    assert digests[0] == Basis(config).digest == state_digest(config)
+    assert len({digest(None), digest(one), digest(other)}) == 3
+    assert digest(None) == Basis(config).digest == state_digest(config)
 
 
 def test_a_profile_with_enough_values_of_each_watched_feature_is_taken() -> None:

@@ -7,24 +7,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from detectors import segments
+from detectors.data import profiles
+from stream import readable
 from stream.cli.commands import app
 from stream.errors import ConfigError
 from stream.readable import alert_line, moment, prediction_line
 from stream.records import Alert, Change, Contributor, Prediction, Target
+from tests import alerts
 
 
-def alert(**known: object) -> Alert:
-    fields: dict[str, object] = {
-        "id": "0123456789abcdef",
-        "ts": 1_371_202_200.0,
-        "kind": "data_drift",
-        "severity": "warning",
-        "model": "arrival-delay",
-        "model_version": 3,
-        "partition": 1,
-        "offset": 81920,
-    }
-    return Alert(**(fields | known))  # type: ignore[arg-type]
+def alert(**known: Any) -> Alert:
+    usual: dict[str, Any] = {"ts": 1_371_202_200.0, "model": "arrival-delay", "partition": 1}
+    return alerts.alert(**(usual | known))
 
 
 def prediction(said: Target | None, probabilities: dict[str, float] | None, key: str | None = "UA1545") -> Prediction:
@@ -64,9 +59,44 @@ def test_records_that_cannot_be_used_are_told_with_their_topic_and_the_commonest
     assert "data quality      labels rejected, mostly wrong type  up 0.01 -> 1  arrival-delay" in line.plain
 
 
+def test_labels_that_stop_are_told_with_how_many_and_since_when() -> None:
+    known = {"detector": "label_rate", "feature": "labels", "detail": "3 labels where 40 were to be expected"}
+    change = Change(90, 7, 1_371_198_600.0)
+    line = alert_line(alert(kind="label_starvation", direction="down", before=0.9, after=0.07, change=change, **known))
+
+    assert (
+        "label starvation  3 labels where 40 were to be expected  down 0.9 -> 0.07  since 2013-06-14 08:30"
+        in line.plain
+    )
+
+
+def test_a_class_that_vanished_is_told_by_its_name_as_it_is() -> None:
+    known = {"detector": "class_share", "feature": "class", "detail": "card_fraud"}
+    begun = alert_line(alert(kind="label_starvation", state="open", **known))
+    over = alert_line(alert(kind="label_starvation", state="recovered", since=0.0, duration=7200.0, **known))
+
+    assert "no labels of class card_fraud  arrival-delay" in begun.plain
+    assert "labels of class card_fraud  recovered after 2 h" in over.plain
+    assert "no labels" not in over.plain
+
+
+def test_a_model_that_learns_by_heart_is_told_with_what_is_gone() -> None:
+    known = {"detector": "overfit", "direction": "worse", "detail": "90% of the loss is gone once events are learned"}
+    line = alert_line(alert(kind="performance", before=0.2, after=0.02, **known))
+
+    assert "overfit: 90% of the loss is gone once events are learned  worse 0.2 -> 0.02" in line.plain
+
+
 @pytest.mark.parametrize(
     ("events", "told"),
-    [(960.0, "960"), (45_123.4, "45,100"), (4_500_000.0, "4.5 million"), (2e9, "2 billion")],
+    [
+        (960.0, "960"),
+        (45_123.4, "45,100"),
+        (999_700.0, "1 million"),
+        (4_530_000.0, "4.53 million"),
+        (999_700_000.0, "1 billion"),
+        (2e12, "2,000 billion"),
+    ],
 )
 def test_an_alert_says_how_often_chance_alone_raises_one_like_it(events: float, told: str) -> None:
     line = alert_line(alert(detector="ks", feature="x", statistic=0.2, expected_events_per_false_alarm=events))
@@ -79,7 +109,7 @@ def test_a_change_in_a_part_of_the_stream_names_it() -> None:
     errors = alert_line(alert(kind="concept_drift", detector="adwin", segment="country=(missing)"))
 
     assert "  amount where country=US (ks)  " in feature.plain
-    assert "  errors where country=(missing) (adwin)  " in errors.plain
+    assert "  errors where country is missing (adwin)  " in errors.plain
 
 
 @pytest.mark.parametrize(
@@ -100,6 +130,14 @@ def test_a_drifted_category_is_named() -> None:
     line = alert_line(alert(detector="chi_squared", feature="carrier", detail="MQ", before=0.07, after=0.09))
 
     assert "carrier=MQ (chi_squared)  0.07 -> 0.09" in line.plain
+
+
+def test_categories_that_are_not_told_apart_are_all_others() -> None:
+    line = alert_line(
+        alert(detector="chi_squared", feature="dest", detail="other", segment="carrier=(other)", before=0.07, after=0.1)
+    )
+
+    assert "all other values of dest where carrier is another value (chi_squared)  0.07 -> 0.1" in line.plain
 
 
 def test_features_that_changed_together_are_told_with_what_changed_most() -> None:
@@ -155,6 +193,27 @@ def test_an_alert_says_when_it_began_how_large_it_is_how_often_that_is_chance_an
 
 
 @pytest.mark.parametrize(
+    ("contributor", "told"),
+    [
+        (Contributor("multivariate", None, None, "up", 1.5, detail="temp, humid"), "features: temp, humid x1.5"),
+        (Contributor("adwin", None, None, "worse", 1.5, detail="errors depend on those before them"), "errors x1.5"),
+        (Contributor("adwin", None, "origin=JFK", "worse"), "errors where origin=JFK"),
+        (Contributor("chi_squared", "errors", None, None, 1.5, detail="few"), "errors=few x1.5"),
+    ],
+)
+def test_what_takes_part_is_named_as_what_it_is(contributor: Contributor, told: str) -> None:
+    line = alert_line(alert(detector="ks", feature="temp", contributors=(Contributor("ks", "temp"), contributor)))
+
+    assert f"temp (ks)  with {told}  arrival-delay" in line.plain
+
+
+def test_how_errors_are_judged_is_no_part_of_what_changed() -> None:
+    line = alert_line(alert(kind="concept_drift", detector="rddm", detail="a warning for 800 errors in a row"))
+
+    assert "errors (rddm)  arrival-delay" in line.plain
+
+
+@pytest.mark.parametrize(
     ("seconds", "told"),
     [
         (0.0, "0 s"),
@@ -163,6 +222,7 @@ def test_an_alert_says_when_it_began_how_large_it_is_how_often_that_is_chance_an
         (5400.0, "90 min"),
         (3 * 3600.0, "3 h"),
         (2.5 * 86400.0, "2.5 days"),
+        (99.6 * 86400.0, "100 days"),
         (400 * 86400.0, "400 days"),
     ],
 )
@@ -231,3 +291,8 @@ def test_what_cannot_be_meant_is_refused_with_its_cure(topic: str, arguments: li
 
     assert isinstance(result.exception, ConfigError)
     assert complaint in str(result.exception)
+
+
+def test_marks_are_put_in_words_as_detectors_write_them() -> None:
+    assert readable.OTHER_VALUES == profiles.OTHER
+    assert (readable.OTHER_SEGMENT, readable.MISSING_SEGMENT) == (segments.OTHER, segments.MISSING)

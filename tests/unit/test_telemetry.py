@@ -5,8 +5,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from detectors.base import Reading, State
+from stream.core.curve import Point
+from stream.core.fit import Health
 from stream.series import MAX_COUNTERS
-from stream.telemetry import BUCKETS, OUTCOMES, Telemetry
+from stream.telemetry import BUCKETS, DRIFT_KINDS, HEALTH_KINDS, OUTCOMES, Telemetry
 
 
 def samples(telemetry: Telemetry) -> list[Sample]:
@@ -68,6 +70,14 @@ def test_stages_of_a_span_are_timed_apart(telemetry: Telemetry) -> None:
     telemetry.observe_span("engine", 0.2)
     assert value(telemetry, "driftline_span_seconds_count", stage="engine") == 1
     assert value(telemetry, "driftline_span_seconds_count", stage="commit") == 0
+
+
+def test_what_a_trace_would_say_is_not_asked_where_there_is_none(telemetry: Telemetry) -> None:
+    def facts() -> dict[str, int]:
+        raise AssertionError("nobody wants to know")
+
+    telemetry.observe_span("engine", 0.2, facts)
+    assert value(telemetry, "driftline_span_seconds_count", stage="engine") == 1
 
 
 def test_a_score_that_is_gone_is_no_longer_shown(telemetry: Telemetry) -> None:
@@ -176,3 +186,52 @@ def test_the_end_of_a_drift_is_counted_apart_from_alerts(telemetry: Telemetry) -
 
     assert value(telemetry, "driftline_drifts_over_total", kind="concept_drift", state="recovered") == 1
     assert value(telemetry, "driftline_alerts_total", kind="concept_drift") == 0
+
+
+def test_ends_of_drifts_are_there_at_zero_before_any_has_ended(telemetry: Telemetry) -> None:
+    shown = {tuple(s.labels.values()): s.value for s in samples(telemetry) if s.name == "driftline_drifts_over_total"}
+    assert shown == {(kind, state): 0 for kind in (*DRIFT_KINDS, *HEALTH_KINDS) for state in ("recovered", "settled")}
+
+
+def test_what_described_the_fit_of_a_model_that_is_gone_is_no_longer_shown(telemetry: Telemetry) -> None:
+    telemetry.set_fit(0, {"challenger": Health(0.4, [Point(500, 0.2)], {"l2": 0.1})})
+    telemetry.set_fit(0, {"champion": Health(None, [], {})})
+
+    names = {"driftline_fit_gap", "driftline_fit_loss", "driftline_regularization"}
+    assert [sample for sample in samples(telemetry) if sample.name in names] == []
+
+
+def test_errors_that_no_longer_depend_on_each_other_have_no_dependence_left(telemetry: Telemetry) -> None:
+    adwin = {"detector": "adwin", "feature": "", "partition": "0"}
+    telemetry.set_readings(0, {("adwin", ""): Reading(State.STABLE, dependence=7.5)})
+    assert value(telemetry, "driftline_errors_dependence", **adwin) == 7.5
+
+    telemetry.set_readings(0, {("adwin", ""): Reading(State.STABLE)})
+    assert value(telemetry, "driftline_errors_dependence", **adwin) is None
+
+
+def test_dependence_of_features_is_told_apart_from_that_of_errors(telemetry: Telemetry) -> None:
+    telemetry.set_readings(0, {("ks", "temp"): Reading(State.STABLE, dependence=19.0)})
+
+    ks = {"detector": "ks", "feature": "temp", "partition": "0"}
+    assert value(telemetry, "driftline_features_dependence", **ks) == 19.0
+    assert value(telemetry, "driftline_errors_dependence", **ks) is None
+
+
+def test_scores_by_class_are_replaced_as_a_whole(telemetry: Telemetry) -> None:
+    def recall(name: str) -> float | None:
+        labels = {"model": "flights", "metric": "recall", "class": name, "partition": "3"}
+        return value(telemetry, "driftline_class_score", **labels)
+
+    telemetry.set_class_scores(3, {"true": {"recall": 0.25}, "false": {"recall": 1.0}})
+    telemetry.set_class_scores(3, {"true": {"recall": 0.5}})
+
+    assert (recall("true"), recall("false")) == (0.5, None)
+
+
+def test_the_threshold_of_decisions_goes_with_its_partition(telemetry: Telemetry) -> None:
+    telemetry.set_decision_threshold(3, 0.01)
+    assert value(telemetry, "driftline_decision_threshold", model="flights", partition="3") == 0.01
+
+    telemetry.forget(3)
+    assert value(telemetry, "driftline_decision_threshold", model="flights", partition="3") is None

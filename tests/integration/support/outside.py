@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError
+from kafka.errors import InvalidReplicationFactorError, KafkaError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from tests.integration.support.waiting import until
@@ -60,9 +60,14 @@ class Outside:
 
     def create(self, topic: str, partitions: int = 1, **configs: str) -> None:
         """Create a topic and wait until it can be used."""
-        self._admin.create_topics(
-            {topic: {"num_partitions": partitions, "configs": configs}}, timeout_ms=15_000, wait_for_metadata=True
-        )
+        until(lambda: self._created(topic, {"num_partitions": partitions, "configs": configs}), 30.0)
+
+    def _created(self, topic: str, settings: dict[str, Any]) -> bool:
+        try:
+            self._admin.create_topics({topic: settings}, timeout_ms=15_000, wait_for_metadata=True)
+        except InvalidReplicationFactorError:  # a broker that got no time to say that it is alive is fenced for a while
+            return False
+        return True
 
     def configure(self, topic: str, name: str, value: str) -> None:
         """Change one setting of a topic."""

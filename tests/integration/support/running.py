@@ -38,6 +38,7 @@ class Http:
     """What a running service tells over HTTP."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self._address = f"http://127.0.0.1:{port}"
 
     def metric(self, name: str, **labels: str) -> float:
@@ -71,7 +72,7 @@ class Http:
 
     def _get(self, page: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(self._address + page, timeout=5) as answer:
+            with urllib.request.urlopen(self._address + page, timeout=20) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -144,18 +145,19 @@ class Process(Logged):
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage.config.http.port)
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
-        self._process = subprocess.Popen(
-            [*DRIFTLINE, "run", "-c", str(stage.file), "--log-format", "json"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._log,
-        )
+        self._folder = tempfile.TemporaryDirectory()
+        self._log = Path(self._folder.name, "log")
+        with self._log.open("w") as written:
+            self._process = subprocess.Popen(
+                [*DRIFTLINE, "run", "-c", str(stage.file), "--log-format", "json"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=written,
+            )
 
     @property
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read()
+        return self._log.read_text()
 
     def wait_ready(self, timeout: float = 40.0) -> None:
         until(
@@ -187,7 +189,7 @@ class Process(Logged):
     ) -> None:
         if self._process.poll() is None:
             self.kill()
-        self._log.close()
+        self._folder.cleanup()
 
 
 class Forked(Logged):

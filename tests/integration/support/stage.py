@@ -41,7 +41,7 @@ class Stage:
         key = folder / "signing.key"
         key.write_text(SIGNING_KEY)
         self.file = folder / f"{self.app}.yaml"
-        names = ("events", "labels", "predictions", "alerts", "dead_letters", "journal")
+        names = ("events", "labels", "predictions", "alerts", "dead_letters", "journal", "audit")
         self.data = merged(
             _DATA,
             {
