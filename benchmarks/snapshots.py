@@ -2,11 +2,13 @@
 
     python benchmarks/snapshots.py              # all of it, some minutes
     python benchmarks/snapshots.py --events 10000
+    python benchmarks/snapshots.py --algorithms # what signing and encrypting cost, a minute
 
 Each model learns from ten numeric features through the engine (KS on all of them, ADWIN on the errors), with snapshots
 of the whole task to a directory whenever one is due by the defaults. At the end its learner is pickled as River's users
-do it, and sealed; the sealed one is opened, and both predict and learn from 10,000 further events. The sealed task is
-stored in a directory and in Valkey, with the archive taking it and without; a thread of the worker's does this.
+do it, and sealed; the sealed one is opened, and both predict and learn from 10,000 further events. The task is sealed
+and opened with each algorithm, in turns with plain pickle and zlib. The sealed task is stored in a directory and in
+Valkey, with the archive taking it and without; a thread of the worker's does this.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import pickle
 import tempfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count, cycle
 from pathlib import Path
@@ -28,11 +30,12 @@ from rich.table import Table
 
 from bench.engines import spans
 from bench.models import MODELS, configuration, rows
-from learners import artifacts
-from learners.artifacts import KeyRing, SigningKey, open_sealed, seal
+from learners.artifacts import LEVEL, KeyRing, SigningKey, Trust, open_sealed, seal
 from learners.base import Learner
+from learners.envelope import split
+from learners.keys import Algorithm, EncryptionKey
 from stream.basis import Basis
-from stream.config.model import RedisConfig
+from stream.config.redis import RedisConfig
 from stream.config.runtime import ArchiveConfig
 from stream.decode import EventDecoder, LabelDecoder
 from stream.embedded import EmbeddedValkey
@@ -47,6 +50,15 @@ from stream.telemetry import Telemetry
 
 KEY = SigningKey("benchmark", b"nothing secret about it")
 KEYS = KeyRing([KEY])
+PAIR = SigningKey("pair", bytes(range(32)), Algorithm.ED25519)
+CIPHER = EncryptionKey("cipher", bytes(32))
+WAYS: dict[str, tuple[SigningKey, EncryptionKey | None]] = {
+    "HMAC": (KEY, None),
+    "Ed25519": (PAIR, None),
+    "HMAC, AES": (KEY, CIPHER),
+    "Ed25519, AES": (PAIR, CIPHER),
+}
+ROUNDS = 10
 DISTINCT = 50_000
 """Rows before they come again."""
 FURTHER = 10_000
@@ -77,7 +89,7 @@ def run(learner: dict[str, Any], n: int, folder: Path) -> Run:
     """Send `n` events and their labels through a task that is saved when that is due."""
     config = configuration(learner)
     task = Task(config, 0, None, (EventDecoder(config), LabelDecoder(config)))
-    snapshots = Snapshots(Basis(config), FileSnapshots(folder, config.app), KEY, KEYS, Telemetry("benchmark"))
+    snapshots = Snapshots(Basis(config), FileSnapshots(folder, config.app), Trust(KEYS, KEY), Telemetry("benchmark"))
     snapshots.claim(0)
     xs, ys = rows(DISTINCT)
     seconds = saving = 0.0
@@ -106,6 +118,32 @@ def best(call: Callable[[], T], times: int = 5) -> tuple[T, float]:
         made = call()
         taken.append(time.perf_counter() - started)
     return made, 1000 * min(taken)
+
+
+def sealing_each_way(state: Any) -> list[str]:
+    """The CPU time that making and opening bytes of a task takes: plainly in milliseconds, sealed as multiples."""
+    ring = KeyRing([KEY, PAIR.public], [CIPHER])
+    plainly = zlib.compress(pickle.dumps(state, 5), LEVEL)
+    makers: list[Callable[[], bytes]] = [lambda: zlib.compress(pickle.dumps(state, 5), LEVEL)]
+    openers: list[Callable[[], Any]] = [lambda: pickle.loads(zlib.decompress(plainly))]
+    for key, encryption in WAYS.values():
+        makers.append(partial(seal, state, key=key, metadata={}, encryption=encryption))
+        openers.append(partial(open_sealed, makers[-1](), keys=ring))
+    making, opening = in_turns(makers), in_turns(openers)
+    shares = zip(making[1:], opening[1:], strict=True)
+    times = [f"{made / making[0]:.2f}, {opened / opening[0]:.2f}" for made, opened in shares]
+    return [f"{making[0]:.1f}, {opening[0]:.1f}", *times]
+
+
+def in_turns(calls: Sequence[Callable[[], object]]) -> list[float]:
+    """The least CPU time of each call, in milliseconds, over rounds in which each has its turn."""
+    least = [float("inf")] * len(calls)
+    for _ in range(ROUNDS):
+        for place, call in enumerate(calls):
+            started = time.thread_time()
+            call()
+            least[place] = min(least[place], 1000 * (time.thread_time() - started))
+    return least
 
 
 def storing(data: bytes) -> tuple[str, str]:
@@ -154,6 +192,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Size and cost of snapshots.")
     parser.add_argument("--events", type=int, default=50_000, help="events that the slowest model learns from")
+    parser.add_argument("--algorithms", action="store_true", help="only what signing and encrypting cost")
     options = parser.parse_args()
     console = Console()
     sizes = Table(title="A learner: pickled and compressed (zlib, level 3) plainly, and sealed. kB, ms")
@@ -166,12 +205,18 @@ def main() -> None:
     for head in ("task sealed, kB", "ms", "snapshots", "in s", "share of the time"):
         costs.add_column(head, justify="right")
     stored = Table("model", "directory", "Valkey", title="The sealed task stored, ms: not archived, archived")
+    ways = Table(
+        "model", "plainly", *WAYS, title="A task made into bytes, opened: plainly (ms), and sealed (times that)"
+    )
     levels = Table("model", *(f"level {level}: kB, ms" for level in LEVELS), title="A slim pickle, compressed by zlib")
     for name, (learner, longer) in track(LEARNERS.items(), description="snapshots", console=console):
         n = options.events * longer
         with tempfile.TemporaryDirectory() as folder:
             done = run(learner, n, Path(folder))
         state = done.task.engine.state
+        ways.add_row(name, *sealing_each_way(state))
+        if options.algorithms:
+            continue
         champion = state.champion
         plain, pickling = best(lambda: pickle.dumps(champion, 5))  # noqa: B023 - called at once
         small, compressing = best(lambda: zlib.compress(plain, 3), 1)  # noqa: B023
@@ -188,14 +233,13 @@ def main() -> None:
         costs.add_row(name, kilobytes(whole), f"{whole_sealing:.1f}", str(done.saves), f"{done.seconds:.0f}", share)
         stored.add_row(name, *storing(whole))
         levels.add_row(name, *(f"{kilobytes(data)}, {ms:.1f}" for data, ms in packed))
-    for table in (sizes, costs, stored, levels):
+    for table in (ways,) if options.algorithms else (sizes, costs, ways, stored, levels):
         console.print(table)
 
 
 def raw_of(sealed: bytes) -> bytes:
     """The pickle inside sealed bytes."""
-    *_, body, _ = artifacts._split(sealed)
-    return zlib.decompress(body)
+    return zlib.decompress(split(sealed).body)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,9 @@ _ANSWER = 30.0
 
 
 class Sender:
-    """Sends `rate` events a second as long as its block lasts, and the label of each when `SPAN` more have gone by; as
-    many as it can at an infinite rate. The time of an event is taken right before it is sent.
+    """Sends `rate` events a second as long as its block lasts, to the partitions in turn, and the label of each when
+    `SPAN` more have gone by; as many as it can at an infinite rate. The time of an event is taken right before it is
+    sent.
     """
 
     def __init__(self, address: str, stream: Stream, rate: float) -> None:
@@ -85,10 +86,10 @@ def _send(address: str, stream: Stream, rate: float, stop: Flag) -> None:
         due = min((time.monotonic() - began) * rate, n + _MOST)
         while n < due:
             event = {"id": f"e{n}", "ts": time.time(), **xs[n % _DISTINCT]}
-            producer.produce(stream.events, encode(event), b"k", 0)
+            producer.produce(stream.events, encode(event), b"k", n % stream.partitions)
             if n >= SPAN:
                 label = {"id": f"e{n - SPAN}", "label": ys[(n - SPAN) % _DISTINCT]}
-                producer.produce(stream.labels, encode(label), b"k", 0)
+                producer.produce(stream.labels, encode(label), b"k", (n - SPAN) % stream.partitions)
             n += 1
         producer.poll(0)
         time.sleep(_TICK)

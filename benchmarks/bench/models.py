@@ -71,7 +71,7 @@ def configuration(learner: dict[str, Any], *, inline: bool = False, **overrides:
             "events": {"time": "ts", "features": features, "label": "label" if inline else None},
             "model": {"learner": learner},
             "detectors": {"concept": [{"kind": "adwin"}], "data": [{"kind": "ks"}]},
-            "adaptation": {"policy": "alert_only"},  # a challenger would learn as well: twice the model, not overhead
+            "adaptation": {"policy": "keep_learning"},  # a challenger would be twice the model, not overhead
             **overrides,
         }
     )

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -24,14 +25,18 @@ PROFILED = (
     "try: p.runcall(main)\nfinally: p.dump_stats(file)"
 )
 _PAUSE = 0.02
+"""Seconds between two looks at what a process has done: it tells nobody."""
 
 
 class Running:
     """A process; leaving the block ends it. What it writes is shown when it ends before its time."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+        with ExitStack() as held:
+            # It shares our place in the file, so it appends wherever we read.
+            self._log = held.enter_context(tempfile.TemporaryFile("a+"))
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+            self._held = held.pop_all()
 
     @property
     def pid(self) -> int:
@@ -41,8 +46,12 @@ class Running:
     def alive(self) -> None:
         """Raise RuntimeError when it has ended."""
         if self._process.poll() is not None:
-            self._log.seek(0)
-            raise RuntimeError(f"it ended with {self._process.returncode}:\n{self._log.read()[-4000:]}")
+            raise RuntimeError(f"it ended with {self._process.returncode}:\n{self.written()[-4000:]}")
+
+    def written(self) -> str:
+        """All that it has written so far."""
+        self._log.seek(0)
+        return self._log.read()
 
     def wait_for(self, condition: Callable[[], object], timeout: float = 120.0) -> float:
         """The time (`time.perf_counter`) at which the condition was found true."""
@@ -70,16 +79,19 @@ class Running:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self.kill()
-        self._log.close()
+        self._held.close()
 
 
 class Worker(Running):
-    """`driftline run`. With `profile` its time is written there by function, in the format of `cProfile`."""
+    """`driftline run`. With `profile` its time is written there by function, in the format of `cProfile`. It logs what
+    is of `level`, one JSON object a line.
+    """
 
-    def __init__(self, place: Place, config: Config, profile: Path | None = None) -> None:
+    def __init__(self, place: Place, config: Config, profile: Path | None = None, level: str = "error") -> None:
         self._port = config.http.port
         command = DRIFTLINE if profile is None else (sys.executable, "-c", PROFILED, str(profile))
-        super().__init__([*command, "run", "-c", str(place.write(config)), "--log-level", "error"])
+        log = ("--log-level", level, "--log-format", "json")
+        super().__init__([*command, "run", "-c", str(place.write(config)), *log])
 
     def ready(self) -> bool:
         """Whether it has its partitions."""

@@ -1,0 +1,1 @@
+"""What `benchmarks/adaptation.py` is made of."""
