@@ -21,7 +21,7 @@ from tests.system import program
 
 T = TypeVar("T")
 
-PATIENCE: Final = 15.0
+PATIENCE: Final = 30.0
 """Seconds that something on the page is waited for."""
 _OPTIONS: Final = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
@@ -144,6 +144,16 @@ class Browser:
             return part.dataset.drawn && part.querySelector(arguments[1]) !== null;
         """
         self.wait(lambda: self.run(look, part, holds), f"{part} is drawn")
+
+    def draw_charts(self, within: str) -> None:
+        """Bring charts into sight until each is drawn: one whose points came when it was out of sight, is not."""
+        look = """
+            const charts = [...document.querySelectorAll(`${arguments[0]} figure.chart`)];
+            const missing = charts.find((one) => !one.querySelector('.plot svg.main-svg'));
+            missing?.scrollIntoView({block: 'center', behavior: 'instant'});
+            return charts.length > 0 && !missing;
+        """
+        self.wait(lambda: self.run(look, within), f"the charts within {within}")
 
     def logged(self) -> list[str]:
         """Errors on the console since this was asked last."""

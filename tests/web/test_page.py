@@ -98,7 +98,7 @@ def test_a_feature_opens_by_click(browser: Browser, serve: Start) -> None:
     browser.says(
         "#feature", "amount", "Drifted", "country=US", "Half of the values are below", "The mean of amount rose"
     )
-    browser.wait(lambda: browser.all("#feature .plot svg"), "its charts")
+    browser.draw_charts("#feature")
 
 
 def test_a_feature_opens_by_keyboard_and_gives_the_focus_back(browser: Browser, serve: Start) -> None:
@@ -237,7 +237,7 @@ def test_nothing_comes_from_another_host(browser: Browser, serve: Start) -> None
     browser.open(service.url)
     for part in ("scores", "throughput", "features", "alerts", "models", "labels", "quality", "workers", "audit"):
         browser.see(part)
-    browser.wait(lambda: browser.all("#scores-chart .plot svg"), "a chart")
+    browser.draw_charts("main")
     assert browser.hosts() == {urlsplit(service.url).netloc}
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -45,13 +46,7 @@ ADAPTING = {
     "kafka": {"instance": "w1", "max_poll_records": 40, "session_timeout": "6s"},
     "runtime": {"commit_interval": "20ms", "snapshot_archive": {"keep": 0}},
 }
-ARCHIVING = ADAPTING | {
-    "runtime": {
-        "commit_interval": "20ms",
-        "snapshot_interval": "100ms",
-        "snapshot_archive": {"every": "100ms", "keep": 1000},
-    }
-}
+ARCHIVING = ADAPTING | {"runtime": {"commit_interval": "20ms", "snapshot_archive": {"every": "1ms", "keep": 1000}}}
 
 
 def sign(n: int) -> bool:
@@ -77,17 +72,19 @@ def live(stage: Stage, truth: Callable[[int], object], *, labels_inline: bool = 
         late = [n for n in numbers if not labels_inline or n % 3 == 0]
         stage.produce("labels", [label(n, truth(n), delay=5.5) for n in late])
 
-    def finish(end: int) -> None:
-        with InThread(stage):
-            until(lambda: stage.committed("events") == end, 60.0)
-            stage.predictions(at_least=end)
-
     produce(0, STOP)
     with Forked(stage, "committed:4") as worker:
         assert worker.wait(60.0) == -9, worker.log
-    finish(STOP)
+    finish(stage, STOP)
     produce(STOP, END)
-    finish(END)
+    finish(stage, END)
+
+
+def finish(stage: Stage, end: int) -> None:
+    """A service that works off the events up to there, and is stopped in order."""
+    with InThread(stage):
+        until(lambda: stage.committed("events") == end, 60.0)
+        stage.predictions(at_least=end)
 
 
 def ask(stage: Stage, id_: str, *options: str) -> Result:
@@ -181,20 +178,23 @@ def test_a_model_that_came_from_the_store_is_explained_in_each_partition_it_came
 def test_predictions_of_before_both_newest_snapshots_are_explained_bit_for_bit_when_the_journal_is_cut_off(
     make_stage: MakeStage,
 ) -> None:
-    # Given a service whose log begins with an archived snapshot of before the promotion
+    # Given a service that was stopped now and then, whose log begins with an archived snapshot of before the promotion
     stage = make_stage(ARCHIVING)
-    live(stage, sign)
+    for begin, end in pairwise((0, 300, 600, 900, STOP, END)):
+        stage.produce("events", [event(n) for n in range(begin, end)])
+        stage.produce("labels", [label(n, sign(n), delay=5.5) for n in range(begin, end)])
+        finish(stage, end)
     predictions = stage.predictions(at_least=END)
     promoted = [p["model_version"] for p in predictions].index(2)
     store = open_snapshots(stage.config)
     archive = [archived.point.events for archived in store.archived("0")]
     stored = list(snapshots_of(store, trust_of(stage.config.security), stage.config.app, 0, before=promoted - 1))
     slots = [one.resumed.positions["events"] for one in stored if one.which != ARCHIVED]
-    begin = next(one.resumed for one in stored if one.which == ARCHIVED)
-    first = begin.positions["events"]
-    stage.outside.truncate(stage.topic("journal"), begin.journal)
+    oldest = [one.resumed for one in stored if one.which == ARCHIVED][-1]
+    first = oldest.positions["events"]
+    stage.outside.truncate(stage.topic("journal"), oldest.journal)
     stage.outside.truncate(stage.topic("events"), first)
-    stage.outside.truncate(stage.topic("labels"), begin.positions["labels"])
+    stage.outside.truncate(stage.topic("labels"), oldest.positions["labels"])
 
     # When predictions of before the two newest snapshots are asked for
     asked = sorted({first, promoted - 1, promoted, min(slots) - 1, *(events for events in archive if events > first)})
