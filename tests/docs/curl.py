@@ -19,7 +19,7 @@ def main() -> None:
     headers = dict(header.split(": ", 1) for header in asked.headers)
     request = urllib.request.Request(f"http://{asked.address}", asked.body, headers)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             sys.stdout.write(answer.read().decode())
     except urllib.error.HTTPError as error:
         with error:

@@ -162,7 +162,7 @@ class Terminal:
     def _ready(running: _Running) -> bool:
         if running.port is None:
             return running.begun
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{running.port}/readyz", timeout=5) as answer:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{running.port}/readyz", timeout=30) as answer:
             return bool(answer.status == 200)
         return False
 

@@ -94,7 +94,7 @@ def outage(make_stage: MakeStage, own_broker: EmbeddedKafka) -> Outage:
         up_again = worker.metric("driftline_kafka_up")
         latecomer.wait_ready()
         until(lambda: late.committed("events") == 50, 30.0, lambda: latecomer.log)
-        until(lambda: state_of_kafka(latecomer)["state"] == "ok", 10.0)
+        until(lambda: state_of_kafka(latecomer)["state"] == "ok")
         for one in (worker, latecomer):
             assert one.terminate() == 0, one.log
         late_log = latecomer.log

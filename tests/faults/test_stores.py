@@ -174,7 +174,7 @@ def test_a_task_whose_journal_is_cut_off_waits_for_redis_instead_of_beginning_an
     stage.configure({"merge": {"wait": "100ms"}})
     with stopped(own_valkey), Forked(stage) as worker:
         worker.wait_said("task_waits")
-        until(lambda: "a task is being" not in str(worker.readyz()), 10.0)
+        until(lambda: "a task is being" not in str(worker.readyz()))
         code, report = worker.readyz()
         own_valkey.start()
         wait_committed(stage, 900, worker)

@@ -48,7 +48,7 @@ def test_prometheus_starts_with_the_file_and_is_ready_where_the_health_check_ask
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=10) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -28,7 +28,7 @@ from stream.kafka.client import (
 from tests.integration.support.outside import Given, Outside, Seen
 from tests.integration.support.waiting import until
 
-SECONDS = 20.0
+SECONDS = 30.0
 """Longest wait for what is to happen."""
 
 

@@ -167,7 +167,7 @@ def test_a_model_that_is_not_trusted_is_refused_and_the_old_one_goes_on(
         assert champion is not None
         store.promote("small", version, expected_epoch=champion.epoch, reason="promoted", who="somebody")
 
-        until(lambda: service.metric("driftline_models_refused_total") == 1, 15.0)
+        until(lambda: service.metric("driftline_models_refused_total") == 1)
         stage.produce("events", [event(n) for n in range(20)])
         predictions = stage.predictions(at_least=20)
         code, report = service.readyz()

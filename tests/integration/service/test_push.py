@@ -49,7 +49,7 @@ def slow_stage(make_stage: MakeStage) -> Stage:
 def wait_held(stage: Stage, versions: bytes | None) -> None:
     """Wait until the task has said to the store that these versions live on in it."""
     with redis.Redis.from_url(stage.config.redis.url) as client:
-        until(lambda: client.hget(f"driftline:{stage.app}:model:small:held", "task 0") == versions, 20.0)
+        until(lambda: client.hget(f"driftline:{stage.app}:model:small:held", "task 0") == versions)
 
 
 def test_a_pushed_model_that_proves_better_serves_as_a_child_of_its_version_and_the_champion(

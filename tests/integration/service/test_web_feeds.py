@@ -82,11 +82,11 @@ def test_acknowledgements_are_there_after_a_restart(make_stage: MakeStage) -> No
     stage.outside.produce(stage.topic("alerts"), [starvation(stage)])
     with InThread(stage):
         api = api_of(stage)
-        until(lambda: alerts(api), 20.0)
+        until(lambda: alerts(api))
         assert api.post("/v1/alerts/a1/acknowledge", {"note": "known"}).status == 200
 
     with InThread(stage):
-        shown = until(lambda: alerts(api), 20.0)
+        shown = until(lambda: alerts(api))
         taken_back = api.post("/v1/alerts/a1/unacknowledge")
 
     assert shown[0]["acknowledged"]["note"] == "known"
@@ -142,7 +142,7 @@ def test_the_label_of_an_event_that_was_asked_for_joins_it(make_stage: MakeStage
         service.wait_version(1)
         asked = api_of(stage).post("/v1/predict", example)
         stage.produce("labels", [label(1)])
-        until(lambda: service.metric("driftline_records_total", topic="labels", outcome="joined"), 20.0)
+        until(lambda: service.metric("driftline_records_total", topic="labels", outcome="joined"))
 
     assert (asked.json["id"], asked.json["key"]) == (example["id"], example["key"])
 
@@ -166,7 +166,7 @@ def test_an_event_that_nobody_predicts_in_time_is_answered_with_its_id_and_predi
     with InThread(stage) as service:
         service.wait_version(1)
         assert api.post("/v1/pause", {"reason": "a test"}).status == 200
-        until(lambda: "paused" in json.dumps(service.readyz()[1]), 20.0)
+        until(lambda: "paused" in json.dumps(service.readyz()[1]))
         late = api.post("/v1/predict?timeout=0.5", {"id": "e1", "x": 0.5})
         unknown = api.get("/v1/predictions/e1")
         assert api.post("/v1/resume", {"reason": "a test"}).status == 200
@@ -189,7 +189,7 @@ def test_dead_letters_are_shown_by_reason_and_scrubbed_and_as_they_are_to_admins
             lambda: said if (said := api.get("/v1/quality").json["dead_letters"])["total"] == 2 else None, 20.0
         )
         raw = api.get("/v1/quality?raw=true").json["dead_letters"]
-        (entry,) = until(lambda: api.get("/v1/audit").json["entries"], 20.0)
+        (entry,) = until(lambda: api.get("/v1/audit").json["entries"])
 
     assert told["by_reason"] == {"wrong_type": 1, "malformed_json": 1}
     assert "Smith" not in json.dumps(told)
@@ -208,7 +208,7 @@ def test_whoever_listens_to_the_feeds_hears_of_an_alert_as_it_comes(stage: Stage
     try:
         assert feeds.alerts.tail.caught_up.wait(20.0)
         stage.outside.produce(stage.topic("alerts"), [starvation(stage)])
-        until(lambda: heard, 20.0)
+        until(lambda: heard)
         assert (heard, feeds.open_alerts(), feeds.alerts.tail.standing.trouble) == ([("alert", "a1")], 1, None)
     finally:
         stop()

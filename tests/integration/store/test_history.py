@@ -37,7 +37,7 @@ from tests.unit.history.made import LAYOUT, point
 from tests.unit.kafka.test_task import a_task
 
 T0 = 1_790_000_000.0
-SOON = 8.0
+SOON = 20.0
 """Longest any of these waits, in seconds; they go on as soon as what they wait for is there."""
 FINE, MIDDLE, COARSE = TIERS
 
