@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from stream.config.model import Config
 from stream.core.engine import Engine
@@ -92,7 +92,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10, help="streams, each with other weights")
     options = parser.parse_args()
     console = Console()
-    table = Table("", *(f"visit {visit + 1}" for visit in range(VISITS)), "of the first", title="labels to recovery")
+    table = Table(
+        Column("", no_wrap=True),
+        *(f"visit {visit + 1}" for visit in range(VISITS)),
+        "of the first",
+        title="labels to recovery",
+    )
     for name, adaptation in POLICIES.items():
         config = service(adaptation)
         seeds = track(range(options.runs), name, console=console, transient=True)
