@@ -39,17 +39,17 @@ def test_a_drift_is_shown_open_is_acknowledged_and_closes_when_a_challenger_has_
         | {
             "model": {"learner": {"kind": "logistic", "learning_rate": 0.05}},
             "detectors": {"concept": [{"kind": "ddm"}]},
-            "adaptation": {"min_labels": 50},
+            "adaptation": {"min_labels": 300},
         }
     )
     api = api_of(stage)
     with InThread(stage) as service:
         service.wait_version(1)
-        produce(stage, 0, 760)
+        produce(stage, 0, 900)
         (shown,) = until(lambda: alerts(api, kind="concept_drift"), 30.0)
         on_topic = stage.alerts("concept_drift")[0].json
         noted = api.post(f"/v1/alerts/{shown['id']}/acknowledge", {"note": "looking into it"})
-        produce(stage, 760, 2600)
+        produce(stage, 900, 2600)
         (closed,) = until(lambda: alerts(api, kind="concept_drift", state="closed"), 60.0)
         swaps = alerts(api, kind="model_swap")
         trail = api.get("/v1/audit").json["entries"]

@@ -232,7 +232,8 @@ class Forked(Logged):
         return self._process.exitcode
 
     def terminate(self) -> int | None:
-        """Ask it to stop (SIGTERM); its exit code."""
+        """Ask it to stop (SIGTERM), as soon as it can take that; its exit code."""
+        until(lambda: not self._process.is_alive() or '"starting"' in self.log)
         self._process.terminate()
         return self.wait()
 
