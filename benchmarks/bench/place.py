@@ -101,7 +101,8 @@ class Place(Started):
 
     def produce(self, records: Iterable[tuple[str, Record]]) -> None:
         """Produce records, by topic, and wait until the broker has them."""
-        producer = Producer({"bootstrap.servers": self.address, "linger.ms": 20, "queue.buffering.max.messages": 10**6})
+        settings = {"linger.ms": 20, "queue.buffering.max.messages": 10**6, "log_level": 0}
+        producer = Producer({"bootstrap.servers": self.address} | settings)
         for topic, (key, value, partition, timestamp) in records:
             while True:
                 try:
