@@ -70,7 +70,7 @@ def subject_of(alert: Alert) -> str:
         return words(alert.detail or alert.model)
     if alert.kind == "label_starvation":
         of_class = f"{'' if alert.over else 'no '}labels of class {alert.detail}"
-        return of_class if alert.feature == "class" else alert.detail or "labels"
+        return of_class if alert.detector == "class_share" else alert.detail or "labels"
     if alert.kind == "performance":
         return f"{alert.detector}: {alert.detail}"
     if alert.kind == "data_quality":

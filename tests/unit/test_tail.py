@@ -80,6 +80,13 @@ def test_a_class_that_vanished_is_told_by_its_name_as_it_is() -> None:
     assert "no labels" not in over.plain
 
 
+def test_labels_that_are_not_as_configured_are_told_with_what_they_are() -> None:
+    detail = 'none of the first 512 labels is "fraud", as model.positive has it; they are "ok" (400) and 9 other texts'
+    known = {"detector": "never_seen", "feature": "class", "state": "open", "detail": detail}
+
+    assert f"label starvation  {detail}  arrival-delay" in alert_line(alert(kind="label_starvation", **known)).plain
+
+
 def test_a_model_that_learns_by_heart_is_told_with_what_is_gone() -> None:
     known = {"detector": "overfit", "direction": "worse", "detail": "90% of the loss is gone once events are learned"}
     line = alert_line(alert(kind="performance", before=0.2, after=0.02, **known))
