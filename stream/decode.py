@@ -19,7 +19,7 @@ from learners.base import Problem
 from stream.config.model import Config, ModelConfig
 from stream.records import Event, Label, RawRecord, Rejected, Target
 from stream.refusal import why
-from stream.schema import Field, event_fields, is_flat, label_fields, record_type
+from stream.schema import Field, event_fields, folded, is_flat, label_fields, record_type
 
 MAX_MESSAGE: Final = 300
 """Characters at which the message of a dead letter is cut."""
@@ -38,6 +38,7 @@ class EventDecoder:
         self._id, self._time, self._label = keys["id"], keys.get("time"), keys.get("label")
         self._seconds = {"s": None, "ms": _from_milliseconds, "iso": _from_iso}[events.time_unit]
         self._target = _target(config.model)
+        self._keeps_text = config.model.positive is not None
 
     def decode(self, records: Sequence[RawRecord]) -> list[Event | Rejected]:
         """One result per record, in order.
@@ -45,7 +46,7 @@ class EventDecoder:
         An event without a declared time takes the record's; a record without a time takes the event's, or 0.
         """
         read, id_key, time_key, label_key = self._read, self._id, self._time, self._label
-        seconds, target = self._seconds, self._target
+        seconds, target, keeps_text = self._seconds, self._target, self._keeps_text
         done: list[Event | Rejected] = []
         for record in records:
             try:
@@ -68,6 +69,7 @@ class EventDecoder:
                         features,
                         record.key,
                         None if label is None else target(label),
+                        label if keeps_text else None,
                     )
                 )
             except Exception:  # noqa: BLE001  whatever strange bytes cause ends as a dead letter
@@ -83,21 +85,24 @@ class LabelDecoder:
         self._read = _reader(self._fields)
         self._id, self._label = (_key(field, self._fields) for field in self._fields)
         self._target = _target(config.model)
+        self._keeps_text = config.model.positive is not None
 
     def decode(self, records: Sequence[RawRecord]) -> list[Label | Rejected]:
         """One result per record, in order. A record without a time takes 0."""
         read, id_key, label_key, target = self._read, self._id, self._label, self._target
+        keeps_text = self._keeps_text
         done: list[Label | Rejected] = []
         for record in records:
             try:
                 row = read(record.value)
-                id_ = row[id_key]
+                id_, label = row[id_key], row[label_key]
                 done.append(
                     Label(
                         id_ if type(id_) is str else str(id_),
-                        target(row[label_key]),
+                        target(label),
                         max(record.timestamp, 0) / 1000,
                         record.offset,
+                        label if keeps_text else None,
                     )
                 )
             except Exception:  # noqa: BLE001  whatever strange bytes cause ends as a dead letter
@@ -170,8 +175,22 @@ def _target(model: ModelConfig) -> Callable[[Any], Target]:
     if model.problem is Problem.MULTICLASS:
         return _class_name
     if model.positive is not None:
-        return model.positive.__eq__
+        return _named(model.positive)
     return bool
+
+
+def _named(positive: str) -> Callable[[str], bool]:
+    """Whether a text is this one. Raises ValueError for one that nobody means as another: "Fraud" for "fraud"."""
+    unlike = folded(positive)
+
+    def target(text: str) -> bool:
+        if text == positive:
+            return True
+        if folded(text) == unlike:
+            raise ValueError(text)
+        return False
+
+    return target
 
 
 def _class_name(label: str | bool | int) -> str:

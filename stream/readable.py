@@ -1,13 +1,18 @@
-"""Alerts and predictions as one line of text each, for people: the terminal's tail and the demo say them alike."""
+"""Alerts, predictions and dead letters as one line of text each, for people: the terminal's tail and the demo say them
+alike.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from stream.records import Alert, Contributor, Prediction
+
+if TYPE_CHECKING:
+    from stream.deadletters import Sample
 
 # As `detectors.data.profiles` and `detectors.segments` call them, which need NumPy: what prints alerts does without.
 OTHER_VALUES: Final = "other"
@@ -30,6 +35,8 @@ _TOGETHER: Final = {"data_drift": "features", "prediction_drift": "predictions"}
 """What changed when no single feature is named; else it is the errors."""
 _ERRORS: Final = "errors"
 _DIGITS: Final = 4
+_LONGEST: Final = 2000
+"""Most characters of a dead letter's value on a line."""
 _SEVERITIES: Final = {"critical": "bold red", "warning": "yellow"}
 
 
@@ -59,6 +66,22 @@ def prediction_line(prediction: Prediction) -> Text:
     return line
 
 
+def dead_letter_line(letter: Sample) -> Text:
+    """All that is said of a dead letter: time (UTC), reason, which record it was and why, what it is like.
+
+    Nobody has checked what stands in one: what a terminal would obey is told instead.
+    """
+    line = Text(f"{moment(letter.ts)}  ")
+    line.append(f"{_tame(words(letter.reason)):<14}  ", "yellow")
+    place = f"{letter.topic}[{letter.partition}]@{letter.offset}"
+    line.append(_tame(place), "bold")
+    line.append(f"  {_tame(letter.message.removeprefix(f'{place}: '))}")
+    value = letter.value if len(letter.value) <= _LONGEST else f"{letter.value[:_LONGEST]}..."
+    if value:
+        line.append(f"  {_tame(value)}", "dim")
+    return line
+
+
 def kind_of(alert: Alert) -> str:
     """`data drift`, `model swap`, ..."""
     return words(alert.kind)
@@ -70,7 +93,7 @@ def subject_of(alert: Alert) -> str:
         return words(alert.detail or alert.model)
     if alert.kind == "label_starvation":
         of_class = f"{'' if alert.over else 'no '}labels of class {alert.detail}"
-        return of_class if alert.feature == "class" else alert.detail or "labels"
+        return of_class if alert.detector == "class_share" else alert.detail or "labels"
     if alert.kind == "performance":
         return f"{alert.detector}: {alert.detail}"
     if alert.kind == "data_quality":
@@ -163,6 +186,11 @@ def rounded(events: float) -> str:
         if told >= size:
             return f"{told / size:,.12g}{name}"
     return f"{told:,.0f}"
+
+
+def _tame(text: str) -> str:
+    """The text with escapes in the place of what does not print."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _other(one: Contributor) -> str:

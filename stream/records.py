@@ -38,7 +38,9 @@ class RawRecord(Protocol):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One decoded event. `features` holds declared features only; one that is missing is absent or None."""
+    """One decoded event. `features` holds declared features only; one that is missing is absent or None. `text` is how
+    its label is written, where one of several texts means true.
+    """
 
     id: str
     time: float
@@ -47,15 +49,19 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     features: Features
     key: bytes | None = None
     label: Target | None = None
+    text: str | None = None
 
 
 class Label(msgspec.Struct, frozen=True, gc=False):
-    """The truth for an event id. `label` is bool (binary), str (multiclass) or float (regression)."""
+    """The truth for an event id. `label` is bool (binary), str (multiclass) or float (regression); `text` is how it is
+    written, where one of several texts means true.
+    """
 
     id: str
     label: Target
     timestamp: float
     offset: int
+    text: str | None = None
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from stream.schema import Field
+from stream.schema import MAX_QUOTE, Field, folded
 
 EMPTY_VALUE: Final = "empty_value"
 MALFORMED_JSON: Final = "malformed_json"
@@ -34,8 +34,6 @@ REASONS: Final = (
 """All reasons: the values of the dead letters' reason header and of the counter's label."""
 
 _MAX_MESSAGE = 240
-MAX_QUOTE: Final = 40
-"""Most characters of a value that a message quotes."""
 CUT: Final = " ..."
 """How a message ends that was too long."""
 _NUMBER = b"-0123456789"
@@ -93,12 +91,14 @@ def _check(row: dict[str, msgspec.Raw], field: Field) -> Refusal | None:
         )
     value = bytes(raw)
     try:
-        msgspec.json.decode(value, type=field.type)
+        found = msgspec.json.decode(value, type=field.type)
     except UnicodeDecodeError:
         raise
     except (msgspec.MsgspecError, ValueError):
-        return Refusal(_reason(field, value), _cut(f"{field.name} is {_quote(value)}; expected {field.expected}."))
-    return None
+        found = None
+    if found is not None and (field.spelt in (None, found) or folded(found) != folded(field.spelt)):
+        return None
+    return Refusal(_reason(field, value), _cut(f"{field.name} is {_quote(value)}; expected {field.expected}."))
 
 
 def _reason(field: Field, value: bytes) -> str:

@@ -6,6 +6,7 @@ number: "3" is not a number and true is not 1. Whole numbers are taken where a n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
@@ -20,6 +21,8 @@ MAX_ID: Final = 512
 """Longest id, in characters. Ids that are whole numbers fit 64 bits."""
 MAX_CLASS: Final = 256
 """Longest class of a label, in characters."""
+MAX_QUOTE: Final = 40
+"""Most characters of a value that a message quotes."""
 
 _INT64 = 2**63
 _YEAR_10000 = 253_402_300_800.0
@@ -28,7 +31,10 @@ Kind: TypeAlias = Literal["id", "time", "label", "number", "text", "choice", "bo
 
 
 class Field(NamedTuple):
-    """One declared field. `key` names its value after decoding: the feature's name, or the path for all others."""
+    """One declared field. `key` names its value after decoding: the feature's name, or the path for all others.
+
+    `spelt` is a text that must not come in other capitals, nor with other spaces around it.
+    """
 
     kind: Kind
     key: str | tuple[str, ...]
@@ -36,6 +42,7 @@ class Field(NamedTuple):
     type: Any
     required: bool
     expected: str
+    spelt: str | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +63,16 @@ def event_fields(events: EventsConfig, model: ModelConfig) -> list[Field]:
 def label_fields(config: Config) -> list[Field]:
     """Id and label of a label record."""
     return [_id_field(config.labels.id), _label_field(config.labels.label, config.model, required=True)]
+
+
+def folded(text: str) -> str:
+    """The text as far as capitals and spaces around it do not matter."""
+    return text.strip().casefold()
+
+
+def quoted(text: str) -> str:
+    """The text as JSON has it, cut to what messages quote."""
+    return json.dumps(text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 3]}...", ensure_ascii=False)
 
 
 def is_flat(fields: Iterable[Field]) -> bool:
@@ -120,7 +137,8 @@ def _label_field(path: str, model: ModelConfig, *, required: bool) -> Field:
         type_ = text | bool | Annotated[int, msgspec.Meta(ge=-_INT64, le=_INT64 - 1)]
         expected = f"a class: text of 1 to {MAX_CLASS} characters, a whole number, true or false"
     elif model.positive is not None:
-        type_, expected = text, f"text of 1 to {MAX_CLASS} characters (see model.positive)"
+        told = f"{quoted(model.positive)}, spelt as model.positive is, or other text of 1 to {MAX_CLASS} characters"
+        return Field("label", _path(path), _path(path), text, required, told, model.positive)
     else:
         type_ = bool | Annotated[int, msgspec.Meta(ge=0, le=1)]
         expected = "true, false, 1 or 0 (for text labels set model.positive)"

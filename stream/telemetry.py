@@ -61,7 +61,9 @@ class Telemetry:
         self._pending = gauge("driftline_pending_labels", "Predictions waiting for their label.", "partition")
         self._held = gauge("driftline_held_labels", "Labels waiting for their event.", "partition")
         self._starved = gauge("driftline_label_starvation", "1 while far fewer labels come than usual.", "partition")
-        self._vanished = gauge("driftline_vanished_classes", "Classes whose labels have stopped coming.", "partition")
+        self._vanished = gauge(
+            "driftline_vanished_classes", "Classes whose labels have stopped coming, or never came.", "partition"
+        )
         self._join_rate = gauge("driftline_label_join_rate", "Usual share of events that get a label.", "partition")
         self._delay = gauge(
             "driftline_label_delay_seconds", "Usual time from an event to its label.", "quantile", "partition"

@@ -47,15 +47,21 @@ def small_config(overrides: Mapping[str, Any] | None = None) -> Config:
     return Config.model_validate(_merged(_SMALL, overrides or {}))
 
 
-def event(n: int, features: Features, *, time: float | None = None, inline: Target | None = None) -> Event:
-    """Event `n`: id `e{n}`, offset n, one second after event n - 1 unless `time` is given."""
+def event(
+    n: int, features: Features, *, time: float | None = None, inline: Target | None = None, text: str | None = None
+) -> Event:
+    """Event `n`: id `e{n}`, offset n, one second after event n - 1 unless `time` is given. `text`: how its label is
+    written.
+    """
     at = float(n) if time is None else time
-    return Event(f"e{n}", at, at, n, features, b"key", inline)
+    return Event(f"e{n}", at, at, n, features, b"key", inline, text)
 
 
-def label(n: int, value: Target, *, time: float | None = None, offset: int | None = None) -> Label:
-    """The label of event `n`, half a second after it unless `time` is given."""
-    return Label(f"e{n}", value, n + 0.5 if time is None else time, n if offset is None else offset)
+def label(
+    n: int, value: Target, *, time: float | None = None, offset: int | None = None, text: str | None = None
+) -> Label:
+    """The label of event `n`, half a second after it unless `time` is given; `text` is how it is written."""
+    return Label(f"e{n}", value, n + 0.5 if time is None else time, n if offset is None else offset, text)
 
 
 def drive(engine: Engine, records: Iterable[Event | Label], *, now: float = 1e9, span: int = 1) -> list[Effect]:

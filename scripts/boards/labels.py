@@ -42,7 +42,7 @@ LABELS = Dashboard(
                 ),
                 Panel(
                     "Classes that have vanished",
-                    "Whose labels have stopped coming.",
+                    "Whose labels have stopped coming, or never came.",
                     {"{{partition}}": "max by (partition) (driftline_vanished_classes)"},
                 ),
                 Panel(

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from stream.cli.check import check
+from stream.cli.deadletters import app as deadletters
 from stream.cli.demo import demo
 from stream.cli.dev import app as dev
 from stream.cli.docs import docs
@@ -68,3 +69,4 @@ app.add_typer(tokens, name="tokens")
 app.add_typer(profile, name="profile")
 app.add_typer(alerts, name="alerts")
 app.add_typer(predictions, name="predictions")
+app.add_typer(deadletters, name="deadletters")

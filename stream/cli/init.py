@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -52,21 +52,24 @@ def init(
     if output is not None and output.exists() and not force:
         raise ConfigError(f"{output} is there already.", "Write elsewhere, or add --force to overwrite it.")
 
-    from stream.config.infer import infer
+    from stream.config.infer import RecordTimes, infer
     from stream.config.starter import starter
 
     if from_ is not None:
-        sample, source = _file(from_, _SAMPLE)
+        events = _file(from_, _SAMPLE)
         name = from_.stem
     else:
         name = from_topic or ""
-        sample, source = _topic(name, bootstrap, _SAMPLE)
-    truths = None
+        events = _topic(name, bootstrap, _SAMPLE)
+    source, truths, times = events.source, None, None
     if labels is not None or labels_topic is not None:
-        truths, where = _file(labels, _LABELS) if labels is not None else _topic(labels_topic or "", bootstrap, _LABELS)
-        source += f" and {len(truths):,} labels of {where}"
+        known = _file(labels, _LABELS) if labels is not None else _topic(labels_topic or "", bootstrap, _LABELS)
+        truths = known.rows
+        source += f" and {len(truths):,} labels of {known.source}"
+        if events.times is not None and known.times is not None:
+            times = RecordTimes(events.times, known.times)
     text = starter(
-        infer(sample, truths),
+        infer(events.rows, truths, times),
         name=name,
         source=source,
         bootstrap=bootstrap if from_topic or labels_topic else None,
@@ -80,11 +83,22 @@ def init(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{output} cannot be written: {error.strerror}.") from None
-    typer.echo(f"Wrote {output}, from {len(sample):,} events of {source}. Read it, then: driftline check -c {output}")
+    rows = f"{len(events.rows):,} events"
+    typer.echo(f"Wrote {output}, from {rows} of {source}. Read it, then: driftline check -c {output}")
 
 
-def _file(path: Path, most: int) -> tuple[list[dict[str, Any]], str]:
-    """The objects in the first lines of a file that hold something, and how to call where they are from."""
+class _Sample(NamedTuple):
+    """Objects, the times of the records that they were in (None: they were in a file), and how to call where they are
+    from.
+    """
+
+    rows: list[dict[str, Any]]
+    times: list[float] | None
+    source: str
+
+
+def _file(path: Path, most: int) -> _Sample:
+    """The objects in the first lines of a file that hold something."""
     try:
         with path.open("rb") as file:
             lines = list(islice(filter(bytes.strip, file), most + 1))
@@ -92,35 +106,40 @@ def _file(path: Path, most: int) -> tuple[list[dict[str, Any]], str]:
         raise ConfigError(f"{path}: there is no such file.") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
-    return _objects(lines[:most], str(path)), f"{path.name}{' (which has more)' if len(lines) > most else ''}"
+    rows, _ = _objects([(line, 0.0) for line in lines[:most]], str(path))
+    return _Sample(rows, None, f"{path.name}{' (which has more)' if len(lines) > most else ''}")
 
 
-def _topic(topic: str, bootstrap: str, most: int) -> tuple[list[dict[str, Any]], str]:
-    """The objects in the topic's oldest records, and how to call it. Joins no group and commits nothing."""
+def _topic(topic: str, bootstrap: str, most: int) -> _Sample:
+    """The objects in the topic's oldest records. Joins no group and commits nothing."""
     from stream.config.fields import brokers
-    from stream.kafka.sample import oldest_values
+    from stream.kafka.sample import oldest
 
     try:
         brokers(bootstrap)
     except ValueError as error:
         raise ConfigError(f"--bootstrap: {error}.") from None
-    return _objects(oldest_values(bootstrap, topic, most, _WAIT_SECONDS), f"topic {topic}"), f"the topic {topic}"
+    return _Sample(*_objects(oldest(bootstrap, topic, most, _WAIT_SECONDS), f"topic {topic}"), f"the topic {topic}")
 
 
-def _objects(values: Iterable[bytes], source: str) -> list[dict[str, Any]]:
-    """The JSON objects among the values. Raises DataError if there is none; a few broken ones do no harm."""
+def _objects(values: Iterable[tuple[bytes, float]], source: str) -> tuple[list[dict[str, Any]], list[float]]:
+    """The JSON objects among the values, and their times. Raises DataError if there is none; a few broken ones do no
+    harm.
+    """
     import msgspec
 
     decoder = msgspec.json.Decoder(dict[str, Any])
     found: list[dict[str, Any]] = []
+    times: list[float] = []
     problem = "it is empty"
-    for number, value in enumerate(values, 1):
+    for number, (value, time) in enumerate(values, 1):
         try:
             found.append(decoder.decode(value))
+            times.append(time)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             problem = f"record {number}: {error}"
     if not found:
         raise DataError(
             f"{source}: no JSON object found ({problem}).", "Events and labels are JSON objects, one a line or record."
         )
-    return found
+    return found, times

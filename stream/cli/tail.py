@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import msgspec
 import typer
@@ -19,7 +19,7 @@ from stream.cli.options import LogLines
 from stream.errors import BrokerError, ConfigError
 from stream.interruption import INTERRUPTED
 from stream.readable import alert_line, prediction_line
-from stream.records import Alert, Prediction
+from stream.records import Alert, Prediction, RawRecord
 
 if TYPE_CHECKING:
     from stream.config.kafka import KafkaConfig
@@ -77,8 +77,8 @@ def _add_tail(app: typer.Typer, which: str, kind: type[R], line: Callable[[R], T
         from stream import log
 
         log.configure(log_format, "error")
-        kafka, name = _source(config, bootstrap, topic, which)
-        _Tail(kafka, name, _shower(kind, line, as_json)).run(begin, count, follow)
+        kafka, name = source(config, bootstrap, topic, which)
+        Tail(kafka, name, _shower(kind, line, as_json)).run(begin, count, follow)
 
 
 _add_tail(
@@ -97,10 +97,12 @@ _add_tail(
 )
 
 
-class _Tail:
-    """Prints a topic. Complaints go to stderr, so that what is on stdout can be piped."""
+class Tail:
+    """Prints a topic. Complaints go to stderr, so that what is on stdout can be piped. `show` prints one record, or
+    raises MsgspecError for what is none of its kind.
+    """
 
-    def __init__(self, kafka: KafkaConfig, topic: str, show: Callable[[Any], None]) -> None:
+    def __init__(self, kafka: KafkaConfig, topic: str, show: Callable[[RawRecord], None]) -> None:
         self._kafka = kafka
         self._topic = topic
         self._show = show
@@ -143,7 +145,7 @@ class _Tail:
     def _catch_up(self, reader: Reader, start: Start) -> None:
         """Print what is there: all, or so many of the newest over all partitions, in the order of their time."""
         ends = reader.ends()
-        found: list[Any] = []
+        found: list[RawRecord] = []
         while not reader.has_reached(ends):
             records = reader.poll(_POLL_SECONDS)
             if isinstance(start, int):
@@ -170,11 +172,11 @@ class _Tail:
         except BrokerError as error:
             self._say(f"{error.message}. It will be tried until it does; Ctrl-C ends.")
 
-    def _print(self, records: list[Any]) -> None:
+    def _print(self, records: list[RawRecord]) -> None:
         for record in records:
             self._came = True
             try:
-                self._show(record.value)
+                self._show(record)
             except msgspec.MsgspecError as error:
                 self._say(f"{record.topic}[{record.partition}]@{record.offset} was left out: {error}")
         sys.stdout.flush()
@@ -186,7 +188,7 @@ class _Tail:
         self._said = message
 
 
-def _source(config: Path | None, bootstrap: str | None, topic: str | None, which: str) -> tuple[KafkaConfig, str]:
+def source(config: Path | None, bootstrap: str | None, topic: str | None, which: str) -> tuple[KafkaConfig, str]:
     """The broker and the topic to read. Raises ConfigError."""
     from pydantic import ValidationError
 
@@ -209,10 +211,10 @@ def _source(config: Path | None, bootstrap: str | None, topic: str | None, which
         raise ConfigError(f"--bootstrap: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
-def _shower(kind: type[R], line: Callable[[R], Text], as_json: bool) -> Callable[[bytes | None], None]:
+def _shower(kind: type[R], line: Callable[[R], Text], as_json: bool) -> Callable[[RawRecord], None]:
     """Prints one record's value. What it returns raises MsgspecError for a value that is not of this kind."""
     if as_json:
-        return lambda value: typer.echo(msgspec.json.format(value or b"", indent=-1))
+        return lambda record: typer.echo(msgspec.json.format(record.value or b"", indent=-1))
     decoder = msgspec.json.Decoder(kind)
     console = Console(highlight=False, soft_wrap=True)
-    return lambda value: console.print(line(decoder.decode(value or b"")))
+    return lambda record: console.print(line(decoder.decode(record.value or b"")))

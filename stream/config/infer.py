@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from learners.base import Problem
+from stream.config.lateness import Lateness, lateness
 from stream.errors import DataError
 
 MAX_CATEGORIES: Final = 50
@@ -94,13 +95,14 @@ class LabelGuess(NamedTuple):
 
 class LabelsGuess(NamedTuple):
     """What a sample of labels says: the field that names the event, and the truth. `known` of the `rows` labels name
-    an event of the sample.
+    an event of the sample; `late` is how late they come, where that can be seen.
     """
 
     rows: int
     id: str
     known: int
     label: LabelGuess
+    late: Lateness | None
 
 
 class Guess(NamedTuple):
@@ -124,8 +126,20 @@ class Guess(NamedTuple):
         return self.labels.label if self.labels is not None else self.label
 
 
-def infer(sample: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]] | None = None) -> Guess:
-    """Guess the schema of events, and of labels that come by themselves where there is a sample of them.
+class RecordTimes(NamedTuple):
+    """When the records of a sample of events, and of labels, were produced: seconds since the epoch."""
+
+    events: Sequence[float]
+    labels: Sequence[float]
+
+
+def infer(
+    sample: Sequence[dict[str, Any]],
+    labels: Sequence[dict[str, Any]] | None = None,
+    times: RecordTimes | None = None,
+) -> Guess:
+    """Guess the schema of events, and of labels that come by themselves where there is a sample of them. `times` are
+    those of all records, where both samples are of topics.
 
     Raises DataError for events with nothing in them that could be a feature, and for labels without an id or a truth.
     """
@@ -159,7 +173,7 @@ def infer(sample: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]] | N
         time=time.path if time is not None else None,
         time_unit=(_unit(time) if time is not None else None) or "s",
         label=_label(label) if label is not None and labels is None else None,
-        labels=_labels(labels, id_) if labels is not None else None,
+        labels=_labels(labels, id_, time, times) if labels is not None else None,
         features=features,
         left_out=left_out,
     )
@@ -247,7 +261,9 @@ def _label(column: Column) -> LabelGuess:
     return LabelGuess(column.path, Problem.REGRESSION, None, "a number with many values")
 
 
-def _labels(sample: Sequence[dict[str, Any]], events: Column | None) -> LabelsGuess:
+def _labels(
+    sample: Sequence[dict[str, Any]], events: Column | None, time: Column | None, times: RecordTimes | None
+) -> LabelsGuess:
     """The schema of labels. The field that names the event is the one with most ids of `events`, then the one that is
     called as they are, then one that is called like an id.
     """
@@ -268,7 +284,38 @@ def _labels(sample: Sequence[dict[str, Any]], events: Column | None) -> LabelsGu
             f"these {len(sample)} labels have no two fields that could be the event's id and the truth.",
             'A label is a JSON object such as {"id": "e17", "label": true}.',
         )
-    return LabelsGuess(len(sample), id_.path, sum(str(value) in ids for value in id_.values), _label(label))
+    known = sum(str(value) in ids for value in id_.values)
+    late = None if events is None else _late(events, time, id_, [one for one in rest if one is not label], times)
+    return LabelsGuess(len(sample), id_.path, known, _label(label), late)
+
+
+def _late(
+    events: Column, time: Column | None, labels: Column, fields: Iterable[Column], times: RecordTimes | None
+) -> Lateness | None:
+    """How late labels come by the field of theirs that is the latest time, if events have times too; otherwise by the
+    times of the records. Those of a topic that was filled at once tell nothing, times in the records do.
+    """
+    ids = list(map(str, events.values)), list(map(str, labels.values))
+    if len(ids[0]) < events.rows or len(ids[1]) < labels.rows:
+        return None
+    found: list[Lateness | None] = []
+    if time is not None:
+        at = dict(zip(ids[0], _seconds(time), strict=True))
+        clocks = [field for field in fields if _unit(field) is not None]
+        found = [lateness(at, zip(ids[1], _seconds(field), strict=True), field.path) for field in clocks]
+    if not any(found) and times is not None:
+        at = dict(zip(ids[0], times.events, strict=True))
+        found = [lateness(at, zip(ids[1], times.labels, strict=True))]
+    return max((one for one in found if one is not None), key=lambda one: one.median, default=None)
+
+
+def _seconds(column: Column) -> list[float]:
+    """The values of a column of times, in seconds since the epoch. Those without a zone are UTC."""
+    unit = _unit(column)
+    if unit == "iso":
+        read = [msgspec.convert(value, datetime) for value in column.values]
+        return [(one if one.tzinfo is not None else one.replace(tzinfo=UTC)).timestamp() for one in read]
+    return [value / 1000 if unit == "ms" else float(value) for value in column.values]
 
 
 def _feature(column: Column) -> FeatureGuess | str:

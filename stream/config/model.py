@@ -67,7 +67,11 @@ class ModelConfig(Section):
     )
     problem: Problem = Field(description="binary, multiclass or regression")
     positive: str | None = Field(
-        None, description="binary only: the label text that means true; left out: labels are true/false or 1/0"
+        None,
+        min_length=1,
+        max_length=256,
+        description="binary only: the label text that means true, and every other false; left out: labels are "
+        "true/false or 1/0",
     )
     threshold: float = Field(
         0.5,

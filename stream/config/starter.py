@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 import yaml
 
 from learners.base import Problem
+from stream.config.events import LabelsConfig
+from stream.config.fields import written
 from stream.config.infer import FeatureGuess, Guess
+from stream.config.lateness import Lateness
+from stream.readable import rounded, span
 
 _LEARNERS = {
     Problem.BINARY: ("logistic", "fast and steady; where features interplay, try adaptive_random_forest"),
@@ -20,6 +25,8 @@ _ON_ERRORS = {
     Problem.MULTICLASS: ("cusum", "the soonest for errors of 0 or 1"),
     Problem.REGRESSION: ("adwin", "for errors of any scale, some of which may be large"),
 }
+MOST_WAITING: Final[int] = LabelsConfig.model_fields["max_pending"].default
+"""Predictions of one task that wait where the file does not say."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NOT_IN_APP = re.compile(r"[^a-z0-9]+")
 
@@ -139,8 +146,32 @@ def _labels(guess: Guess) -> Iterator[str]:
     elif guess.label is None:
         yield "  id: id  # CHANGE THIS: the field of a label that names its event"
         yield "  label: label  # CHANGE THIS: the field that says the truth"
-    yield "  ttl: 7d  # CHANGE THIS if labels come later: how long a prediction waits for its label"
+    late = None if guess.labels is None else guess.labels.late
+    if late is None:
+        yield "  ttl: 7d  # CHANGE THIS if labels come later: how long a prediction waits for its label"
+    else:
+        yield from _ttl(late)
     yield ""
+
+
+def _ttl(late: Lateness) -> Iterator[str]:
+    """How long predictions wait, and what that was guessed from."""
+    came = f"{len(late.delays):,} labels came within {span(late.longest)}, half of them within {span(late.median)}"
+    yield f"  # By {_clock(late)} {came}. A prediction"
+    yield "  # waits twice as long for its own, and a week at least; what comes later is not learned."
+    if late.unlabelled:
+        none = f"{late.unlabelled:,} of {late.events:,} events have no label in the sample"
+        yield f"  # CHECK THIS: {none}. Raise it if theirs come later."
+    yield f"  ttl: {written(late.ttl)}"
+    if late.waiting > MOST_WAITING:
+        waiting = f"{rounded(late.waiting)} predictions wait at {late.rate:.3g} events a second, as in the sample"
+        yield f"  # CHANGE THIS: {waiting}. Of those of one"
+        yield "  # partition the oldest expire beyond max_pending."
+        yield f"  max_pending: {MOST_WAITING}"
+
+
+def _clock(late: Lateness) -> str:
+    return "the times of the records" if late.by is None else f"their field {_one_line(late.by)}"
 
 
 def _problem(guess: Guess) -> Problem:

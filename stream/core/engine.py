@@ -241,7 +241,11 @@ class Engine:
         while done < len(events):
             end = min(len(events), done + BLOCK - state.events.count % BLOCK)
             self._watch(events[done:end], waiting[done:end], outputs[done:end])
-            state.starvation.arrived(waiting[done:end], None if at_once is None else at_once.part(done, end))
+            if at_once is None:
+                state.starvation.arrived(waiting[done:end])
+            else:
+                texts = [event.text for event in events[done:end]] if state.starvation.reads else ()
+                state.starvation.arrived(waiting[done:end], at_once.part(done, end), texts)
             effects += state.starvation.told(self._alerts, state.version)
             if state.events.count % BLOCK == 0:
                 effects += self._drifts.block_ended((events[end - 1].offset, waiting[end - 1].timestamp))
@@ -275,11 +279,14 @@ class Engine:
         joined = Joined.none()
         room = self._room()
         time, ahead = state.stream_time, now + MAX_AHEAD
+        reads = state.starvation.reads
         for label in labels:
             if time < label.timestamp <= ahead:
                 state.stream_time = time = label.timestamp
                 if time > pending.expires_at:
                     pending.expire(time)
+            if reads and label.text is not None:
+                state.starvation.read(label.text, time)
             waiting = join(label.id)
             if waiting is None:
                 if not hold(label, time):

@@ -30,9 +30,11 @@ from stream.core.classes import Classes
 from stream.core.delays import Delays, Share, quantile
 from stream.core.pending import Joined, Waiting
 from stream.core.spells import Spells
+from stream.core.unseen import Unseen
 from stream.records import Alert, AlertState, Change, Target, Window
 
 LABELS: Final = "labels"
+NEVER_SEEN: Final = "never_seen"
 EVERY: Final = 128
 """Events between two looks; fewer where they come slowly."""
 
@@ -84,8 +86,10 @@ class Starvation:
     Memory is bounded; time is O(1) for each record, and some 100 steps at each look.
     """
 
-    def __init__(self, config: StarvationConfig | None, *, classes: bool) -> None:
-        """Without a configuration it learns what is usual, and finds nothing. `classes`: whether labels are classes."""
+    def __init__(self, config: StarvationConfig | None, *, classes: bool, positive: str | None = None) -> None:
+        """Without a configuration it learns what is usual, and finds nothing. `classes`: whether labels are classes;
+        `positive`: the text that means true, where labels are texts and the others mean false.
+        """
         limits = config or StarvationConfig()
         self._judges = config is not None
         self._after = limits.after
@@ -103,6 +107,7 @@ class Starvation:
         self._dry = _Dry(0.0, 0)
         self._usual_dry = [0.0, 0.0]  # largest evidence in a dry time that was none to tell of: now, and further back
         self._vanished: dict[Target, int] = {}  # with the gap that was told
+        self._unseen = None if positive is None or config is None else Unseen(positive)
         self._came = 0
         self._last: tuple[int, float] | None = None
         self._look_at, self._look_by = 1, math.inf  # events, time
@@ -110,8 +115,12 @@ class Starvation:
 
     # records
 
-    def arrived(self, events: Sequence[Waiting], at_once: Joined | None = None) -> None:
-        """Events were taken. `at_once` are their labels, if each brought its own with it."""
+    def arrived(
+        self, events: Sequence[Waiting], at_once: Joined | None = None, texts: Sequence[str | None] = ()
+    ) -> None:
+        """Events were taken. `at_once` are their labels, if each brought its own with it, `texts` how these are written
+        as far as that was not read before.
+        """
         arrivals, looked, told = self._arrivals, 0, 0
         if events and not arrivals.n:
             self._begin(events[0].timestamp)
@@ -120,13 +129,30 @@ class Starvation:
             look = min(looked + self._look_at - arrivals.n - 1, by_time)
             arrivals.add(map(_TIME, events[looked : look + 1]))
             if at_once is not None:  # the label of an event comes after the look at it
-                self.came(at_once.part(told, look))
+                self._came_with(at_once.part(told, look), texts[told:look])
                 told = look
             if look < len(events):
                 self._look(events[look].timestamp, events[look].offset)
             looked = look + 1
         if at_once is not None:
-            self.came(at_once.part(told, len(events)))
+            self._came_with(at_once.part(told, len(events)), texts[told:])
+
+    def _came_with(self, joined: Joined, texts: Sequence[str | None]) -> None:
+        self.came(joined)
+        if self.reads:
+            for text, time in zip(texts, joined.times, strict=False):
+                if text is not None:
+                    self.read(text, time)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it has yet to be told how labels are written."""
+        return self._unseen is not None and not self._unseen.seen
+
+    def read(self, text: str, time: float) -> None:
+        """A label that is written like this was taken, whether or not its event is known."""
+        if self._unseen is not None:
+            self._unseen.read(text, time)
 
     def came(self, joined: Joined) -> None:
         """Labels have found their events."""
@@ -150,7 +176,7 @@ class Starvation:
     def why(self) -> str:
         """What is missing, in words; empty while nothing is."""
         missing = ["labels"] if self._starved else []
-        return " and ".join([*missing, *(f"labels of class {_name(label)}" for label in self._vanished)])
+        return " and ".join([*missing, *(f"labels of class {name}" for name in self.vanished_classes)])
 
     def stale_since(self, time: float) -> float | None:
         """Since when labels are missing, judged at a time not before that of the newest event; None as long as they
@@ -173,13 +199,14 @@ class Starvation:
 
     @property
     def vanished(self) -> int:
-        """How many classes have vanished."""
-        return len(self._vanished)
+        """How many classes have vanished, or never came."""
+        return len(self.vanished_classes)
 
     @property
     def vanished_classes(self) -> tuple[str, ...]:
         """The names of those."""
-        return tuple(_name(label) for label in self._vanished)
+        never = [self._unseen.positive] if self._unseen is not None and NEVER_SEEN in self._spells else []
+        return (*map(_name, self._vanished), *never)
 
     @property
     def joined(self) -> float:
@@ -210,6 +237,8 @@ class Starvation:
                 self._weigh(at)
             if self._classes is not None:
                 self._look_at_classes(self._classes, at)
+            if self._unseen is not None:
+                self._look_for_positive(self._unseen, at)
         if not self._starved and self._arrivals.n >= self._relearn_at:
             self._relearn(time)
         self._look_at = self._arrivals.n + EVERY
@@ -308,6 +337,24 @@ class Starvation:
                     reference=Window(one.seen, last_offset=one.offset, last_ts=one.time, profile={name: one.share}),
                     current=Window(gap, first_ts=one.time, last_ts=at[1], profile={name: 0.0}),
                 )
+
+    def _look_for_positive(self, unseen: Unseen, at: tuple[int, float]) -> None:
+        subject: dict[str, Any] = {"detector": NEVER_SEEN, "feature": "class"}
+        if unseen.seen:
+            self._unseen = None
+            if NEVER_SEEN in self._spells:
+                self._spells.end(NEVER_SEEN, "recovered", at, **subject, detail=unseen.over())
+        elif unseen.is_due and NEVER_SEEN not in self._spells:
+            profile = {text: n / unseen.labels for text, n in unseen.named.items()}
+            self._spells.begin(
+                NEVER_SEEN,
+                at,
+                **subject,
+                after=0.0,
+                change=Change(unseen.labels, None, unseen.first),
+                current=Window(unseen.labels, first_ts=unseen.first, last_ts=at[1], profile=profile),
+                detail=unseen.told(),
+            )
 
     def _tell_begin(self, spell: _Dry, at: tuple[int, float]) -> None:
         usual = self.joined

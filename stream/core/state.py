@@ -23,7 +23,7 @@ from stream.core.tuning import Tuner
 from stream.profile import Profile
 from stream.records import Challenge, Features, Swap, Target, Withdraw
 
-FORMAT = 2
+FORMAT = 3
 """Version of what a state is made of; a state that was saved with another is not taken up. Raise it when an attribute
 of the state, or of anything in it, is added, removed or comes to mean something else (`tests/golden/shape.py`).
 """
@@ -53,7 +53,7 @@ class TaskState:
         self.scores = Scores(sources, config.scores.window, config.scores.rare)
         self.tuner = Tuner(model.decision, self.judge, self.scores)
         classes = model.problem is not Problem.REGRESSION
-        self.starvation = Starvation(config.labels.starvation, classes=classes)
+        self.starvation = Starvation(config.labels.starvation, classes=classes, positive=model.positive)
         self.fit = Fit(config.fit, classes=classes)
         self.incidents = Incidents(config.alerts.cooldown)
         self.events = Track()

@@ -34,7 +34,7 @@ _ENDS = 30.0
 _INTERRUPTED = (0, 128 + signal.SIGINT)
 
 # Only what nothing is written by may be asked again, until what the page shows has come.
-_LOOKS = re.compile(r"^(driftline (alerts|predictions) tail|driftline models (list|show)|curl (?!.* -d ))")
+_LOOKS = re.compile(r"^(driftline (alerts|predictions|deadletters) tail|driftline models (list|show)|curl (?!.* -d ))")
 _STAYS = re.compile(r"driftline run|driftline simulate(?!.*--(events|end|to-file))")
 _FOR_A_SHELL = re.compile(r"[|><;&*`$~()]")
 _COMMENT = re.compile(r"\s# .*$")
@@ -88,7 +88,7 @@ class Terminal:
         if _STAYS.search(line):
             self._begin(self._here(line), command, where)
             return
-        if "driftline alerts tail" in line or "driftline predictions tail" in line:
+        if re.search(r"driftline (alerts|predictions|deadletters) tail", line):
             line += " --no-follow"
         complaint = ""
 

@@ -35,7 +35,7 @@ STANDS: Final = (
     Stand(r"pip install .*", None, "the tests have no network; `make test` builds the wheel and installs it"),
     Stand(r"driftline dev up .*", "driftline dev status", "one broker serves all pages; it was started by `dev up`"),
     Stand(r"driftline dev down", None, "the tests stop it so when all pages are done"),
-    Stand(r"\$EDITOR my\.yaml", "sed -i 's/ttl: 7d/ttl: 61d/' my.yaml", "a person edits what the text below says"),
+    Stand(r"\$EDITOR my\.yaml", "grep 'ttl: 69d' my.yaml", "a person reads what was guessed"),
 )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from stream.core.state import FORMAT, TaskState
+from stream.core.unseen import Unseen
 from tests.golden.recorder import config
 
 SHAPE: Final = Path(__file__).parent / "shape.txt"
@@ -43,6 +44,7 @@ def shape() -> list[str]:
     """A new state's, a line for each class."""
     walk = _Shape()
     walk.dump(TaskState(config()))
+    walk.dump(Unseen("yes"))  # which a state holds where labels are texts
     lines = sorted(f"{name}: {', '.join(sorted(attributes))}" for name, attributes in walk.found.items())
     return [f"format {FORMAT}", *lines]
 

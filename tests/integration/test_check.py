@@ -19,6 +19,7 @@ from stream.config.model import TopicsConfig
 from stream.errors import BrokerError, ConfigError
 from stream.kafka.topics import check_topics, describe, ensure_topics
 
+T0_MS, DAY_MS = 1_357_034_400_000, 86_400_000
 KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -231,8 +232,10 @@ def test_init_reads_a_sample_from_a_topic(
     create(admin, **{topics.events: 2, labels: 2})
     with closing(KafkaProducer(bootstrap_servers=bootstrap)) as producer:
         for i in range(20):
-            producer.send(topics.events, f'{{"id": "e{i}", "x": {i}, "kind": "{"ab"[i % 2]}"}}'.encode())
-            producer.send(labels, f'{{"event": "e{i}", "km": {i / 3}}}'.encode())
+            event = f'{{"id": "e{i}", "x": {i}, "kind": "{"ab"[i % 2]}"}}'.encode()
+            producer.send(topics.events, event, timestamp_ms=T0_MS + i)
+            label = f'{{"event": "e{i}", "km": {i / 3}}}'.encode()
+            producer.send(labels, label, timestamp_ms=T0_MS + i + 10 * DAY_MS)
         producer.flush()
     written = tmp_path / "first.yaml"
 
@@ -241,6 +244,7 @@ def test_init_reads_a_sample_from_a_topic(
     config = load(written, {})
     assert (config.topics.events, config.topics.labels) == (topics.events, labels)
     assert (config.labels.id, config.labels.label) == ("event", "km")
+    assert config.labels.ttl == 20 * 86_400
     assert config.kafka.bootstrap_servers == bootstrap
     assert sorted(config.events.features) == ["kind", "x"]
 

@@ -1,4 +1,4 @@
-"""`driftline alerts tail` and `driftline predictions tail`, as people and programs use them."""
+"""`driftline alerts tail`, `predictions tail` and `deadletters tail`, as people and programs use them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -16,10 +17,14 @@ import msgspec
 import pytest
 from kafka import KafkaProducer
 
+from stream.audit import AuditEntry
 from stream.cli import again
+from stream.decode import EventDecoder
 from stream.embedded import EmbeddedKafka
 from stream.embedded.ports import free_port
-from stream.records import Alert, Prediction
+from stream.records import Alert, Prediction, Rejected
+from stream.sinks.kafka import KafkaSink
+from stream.testing import Raw, small_config
 from tests.integration.support.outside import T0, Given, Outside, opened
 
 
@@ -193,6 +198,73 @@ def test_a_record_that_is_no_alert_is_named_and_left_out(outside: Outside, topic
 
     assert (code, features(out)) == (0, ["f2"])
     assert [line.split(" was left out: ")[0] for line in err] == [f"{topic}[0]@0", f"{topic}[0]@1"]
+
+
+SECRET = b'{"id": "e1", "x": "Ada Lovelace"}'
+
+
+def dead(value: bytes) -> Given:
+    """The dead letter that this value of an event becomes."""
+    (rejected,) = EventDecoder(small_config()).decode([Raw(value, b"k", "events", 3, 70)])
+    assert isinstance(rejected, Rejected)
+    sent = KafkaSink(small_config()).dead_letter(rejected)
+    return Given(sent.value, sent.key, T0, headers=tuple(sent.headers))
+
+
+def test_dead_letters_are_shown_with_why_and_what_they_are_like_and_nothing_of_what_they_say(
+    outside: Outside, topic: str, bootstrap: str
+) -> None:
+    outside.produce(topic, [dead(SECRET), Given(b"of others", timestamp=T0 + 1)])
+
+    where = ("--bootstrap", bootstrap, "--topic", topic, "--no-follow")
+    with Tail("deadletters", "tail", *where) as tail:
+        code, out, err = tail.end()
+    with Tail("deadletters", "tail", *where, "--json", "-n", "2") as tail:
+        _, lines, _ = tail.end()
+
+    assert (code, err) == (0, [])
+    why, like = "feature 'x' is a text; expected a number.", '{"id":"text(2)","x":"text(12)"}'
+    assert out == [
+        f"2023-11-14 22:13  wrong type      events[3]@70  {why}  {like}",
+        f"2023-11-14 22:13  unknown         {topic}[0]@1  unknown  aa aaaaaa",
+    ]
+    told = [json.loads(line) for line in lines]
+    assert [(one["topic"], one["offset"], one["reason"]) for one in told] == [
+        ("events", 70, "wrong_type"),
+        (topic, 1, "unknown"),
+    ]
+    assert told[0]["value"] == like
+
+
+def test_who_asks_for_dead_letters_as_they_are_gets_them_and_is_in_the_audit(
+    outside: Outside, topic: str, bootstrap: str, tmp_path: Path
+) -> None:
+    outside.create(f"{topic}-audit")
+    outside.produce(topic, [dead(SECRET)])
+    service = tmp_path / "service.yaml"
+    service.write_text(
+        f"""
+app: t
+kafka: {{bootstrap_servers: '{bootstrap}'}}
+topics: {{events: e, labels: l, predictions: p, alerts: a, dead_letters: {topic}, audit: {topic}-audit}}
+events: {{features: {{x: {{type: number}}}}}}
+model: {{name: m, problem: binary, learner: {{kind: logistic}}}}
+"""
+    )
+
+    with Tail("deadletters", "tail", "-c", str(service), "--no-follow", "--json", "--raw") as tail:
+        code, out, err = tail.end()
+    with Tail("deadletters", "tail", "-c", str(service), "--no-follow") as tail:
+        _, scrubbed, _ = tail.end()
+
+    assert (code, err) == (0, [])
+    (told,) = map(json.loads, out)
+    assert told["value"] == SECRET.decode()
+    assert '"Ada Lovelace"; expected a number' in told["message"]
+    assert not any("Ada" in line for line in scrubbed)
+    asked, done = (msgspec.json.decode(one.value or b"", type=AuditEntry) for one in outside.read(f"{topic}-audit"))
+    assert (asked.action, asked.target, asked.via) == ("quality.raw", f"topic {topic}", "command line")
+    assert (asked.outcome, done.outcome) == ("asked", "done")
 
 
 def test_a_topic_that_is_not_there_is_told_at_once(bootstrap: str) -> None:

@@ -238,12 +238,34 @@ def test_binary_labels_are_true_false_1_or_0(written: Any, truth: bool) -> None:
     assert type(decoded.label) is bool
 
 
-@pytest.mark.parametrize(("written", "truth"), [("late", True), ("on time", False), ("Late", False)])
+@pytest.mark.parametrize(("written", "truth"), [("late", True), ("on time", False), ("later", False), ("-1", False)])
 def test_the_positive_text_is_true_and_any_other_false(written: str, truth: bool) -> None:
     decoded = decode_label({"id": "a", "label": written}, positive="late")
 
     assert isinstance(decoded, Label)
     assert decoded.label is truth
+    assert decoded.text == written
+
+
+@pytest.mark.parametrize("written", ["Late", "LATE", " late", "late\n", "lATE "])
+def test_the_positive_text_in_other_capitals_or_with_spaces_is_refused_as_it_would_count_as_false(written: str) -> None:
+    of_label = decode_label({"id": "a", "label": written}, positive="late")
+    of_event = decode_event({"id": "a", "was": written}, label="was", model={"positive": "late"})
+
+    for decoded in (of_label, of_event):
+        assert isinstance(decoded, Rejected)
+        assert decoded.reason == "bad_label"
+        assert f'is {json.dumps(written)}; expected "late", spelt as model.positive is, or other' in decoded.message
+
+
+def test_how_a_label_is_written_is_kept_where_one_of_several_texts_means_true() -> None:
+    named = decode_event({"id": "a", "was": "on time"}, label="was", model={"positive": "late"})
+    plain = decode_event({"id": "a", "was": True}, label="was")
+
+    assert isinstance(named, Event)
+    assert isinstance(plain, Event)
+    assert (named.label, named.text) == (False, "on time")
+    assert (plain.label, plain.text) == (True, None)
 
 
 @pytest.mark.parametrize(("written", "name"), [("cat", "cat"), (3, "3"), (True, "true"), (1, "1")])

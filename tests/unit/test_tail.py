@@ -1,4 +1,4 @@
-"""Alerts and predictions as people read them, and what the tail refuses before it connects to anything."""
+"""Alerts, predictions and dead letters as people read them, and what tails refuse before they connect to anything."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from detectors import segments
 from detectors.data import profiles
 from stream import readable
 from stream.cli.commands import app
+from stream.deadletters import Sample
 from stream.errors import ConfigError
-from stream.readable import alert_line, moment, prediction_line
+from stream.readable import alert_line, dead_letter_line, moment, prediction_line
 from stream.records import Alert, Change, Contributor, Prediction, Target
 from tests import alerts
 
@@ -78,6 +79,13 @@ def test_a_class_that_vanished_is_told_by_its_name_as_it_is() -> None:
     assert "no labels of class card_fraud  arrival-delay" in begun.plain
     assert "labels of class card_fraud  recovered after 2 h" in over.plain
     assert "no labels" not in over.plain
+
+
+def test_labels_that_are_not_as_configured_are_told_with_what_they_are() -> None:
+    detail = 'none of the first 512 labels is "fraud", as model.positive has it; they are "ok" (400) and 9 other texts'
+    known = {"detector": "never_seen", "feature": "class", "state": "open", "detail": detail}
+
+    assert f"label starvation  {detail}  arrival-delay" in alert_line(alert(kind="label_starvation", **known)).plain
 
 
 def test_a_model_that_learns_by_heart_is_told_with_what_is_gone() -> None:
@@ -274,7 +282,7 @@ def test_a_time_beyond_the_calendar_is_a_dash(seconds: float) -> None:
     assert moment(seconds) == "-"
 
 
-@pytest.mark.parametrize("topic", ["alerts", "predictions"])
+@pytest.mark.parametrize("topic", ["alerts", "predictions", "deadletters"])
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -291,6 +299,34 @@ def test_what_cannot_be_meant_is_refused_with_its_cure(topic: str, arguments: li
 
     assert isinstance(result.exception, ConfigError)
     assert complaint in str(result.exception)
+
+
+def test_values_as_they_are_are_shown_only_where_a_service_has_an_audit_for_it() -> None:
+    result = CliRunner().invoke(app, ["deadletters", "tail", "--raw", "--bootstrap", "h:1", "--topic", "t"])
+
+    assert isinstance(result.exception, ConfigError)
+    assert "--raw goes to the audit of the service, and no service is named" in str(result.exception)
+
+
+def letter(message: str, value: str) -> Sample:
+    return Sample(1_371_202_200.0, "orders", 3, 81920, "wrong_type", message, value)
+
+
+def test_a_dead_letter_is_told_with_its_reason_its_place_and_what_it_is_like() -> None:
+    line = dead_letter_line(letter("orders[3]@81920: feature 'x' is a text; expected a number.", '{"x":"text(4)"}'))
+
+    place, why, like = "orders[3]@81920", "feature 'x' is a text; expected a number.", '{"x":"text(4)"}'
+    assert line.plain == f"2013-06-14 09:30  wrong type      {place}  {why}  {like}"
+
+
+def test_what_a_terminal_would_obey_is_told_instead() -> None:
+    line = dead_letter_line(letter("\x1b[2J", "a\x9b31m\nb\u202e"))
+
+    assert line.plain.endswith(r"orders[3]@81920  \x1b[2J  a\x9b31m\nb\u202e")
+
+
+def test_a_long_value_is_cut() -> None:
+    assert dead_letter_line(letter("", "z" * 16_000)).plain.endswith(" " + "z" * 2000 + "...")
 
 
 def test_marks_are_put_in_words_as_detectors_write_them() -> None:

@@ -12,6 +12,7 @@ from learners.base import Problem
 from stream.config.budget import divide
 from stream.config.model import Config
 from stream.core.fit import OVERFIT
+from stream.core.starvation import NEVER_SEEN
 from stream.readable import apart, number, rounded, segment_in_words, span, words
 from stream.records import Alert
 
@@ -93,6 +94,8 @@ class Headlines:
                 if alert.detector == OVERFIT
                 else f"the model is {alert.detail}"
             )
+        if alert.detector == NEVER_SEEN:
+            return f"labels are not as configured: {alert.detail}"
         if alert.kind == "label_starvation":
             of_class = f" of class {alert.detail}" if alert.feature == "class" else ""
             return f"labels{of_class} have stopped coming"

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from stream.scrubbing import scrubbed
 from stream.web.feeds import alerts, gateway, incidents, lookup, quality
-from stream.web.feeds.scrubbing import scrubbed
 from stream.web.routes import predictions
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -25,7 +25,7 @@ function warnings(labels) {
   return [
     !labels.joined && h("p.notice.info", {}, `No label has found its event yet. ${labels.pending ? `${plural(labels.pending, "prediction waits", "predictions wait")} for theirs. ` : ""}Scores, challengers and detectors of errors begin with the first.`),
     labels.starved && h("p.notice.warning", {}, "Labels come much less often than usual. Promotions are held until they come again."),
-    labels.vanished?.length > 0 && h("p.notice.warning", {}, `No labels of ${labels.vanished.map((name) => `“${name}”`).join(", ")} have come for longer than chance explains.`),
+    labels.vanished?.length > 0 && h("p.notice.warning", {}, `Labels come, but none of ${labels.vanished.map((name) => `“${name}”`).join(", ")}. The alert says more.`),
   ];
 }
 

@@ -183,6 +183,24 @@ SAYS = [
         ),
     ),
     pytest.param(
+        'Labels are not as configured: none of the first 512 labels is "fraud", as model.positive has it; they are '
+        '"ok" (400) and "Fraudulent" (112) since 8 February, 04:00 UTC; no model is promoted meanwhile.',
+        alert(
+            kind="label_starvation",
+            detector="never_seen",
+            feature="class",
+            before=None,
+            after=0.0,
+            statistic=None,
+            threshold=None,
+            p_value=None,
+            expected_events_per_false_alarm=None,
+            action="promotions_held",
+            detail='none of the first 512 labels is "fraud", as model.positive has it; they are "ok" (400) and '
+            '"Fraudulent" (112)',
+        ),
+    ),
+    pytest.param(
         "The model learns by heart: 62% of the loss is gone once events are learned; seen on 8 February, 06:00 "
         "UTC; the evidence is 1.5 times what an alarm takes.",
         alert(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from stream.deadletters import MOST_BYTES
 from stream.decode import EventDecoder
 from stream.records import Rejected
 from stream.sinks.kafka import KafkaSink
 from stream.testing import Raw, small_config
-from stream.web.feeds.quality import MOST_BYTES, MOST_REASONS, OTHER, SAMPLES, QualityFeed
+from stream.web.feeds.quality import MOST_REASONS, OTHER, SAMPLES, QualityFeed
 
 
 def letter(value: bytes, n: int = 0, partition: int = 0) -> Raw:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from stream.decode import MAX_MESSAGE, EventDecoder
 from stream.records import Rejected
+from stream.scrubbing import LONGEST, scrubbed, scrubbed_message
 from stream.testing import Raw, small_config
-from stream.web.feeds.scrubbing import LONGEST, scrubbed, scrubbed_message
 
 SECRET = "zqü7"
 """Stands in no name and no sentence of ours."""

@@ -12,7 +12,8 @@ import msgspec
 
 from stream.decode import MAX_MESSAGE
 from stream.readable import words
-from stream.refusal import CUT, MAX_QUOTE
+from stream.refusal import CUT
+from stream.schema import MAX_QUOTE
 
 LONGEST: Final = 2000
 """Most characters of a scrubbed value."""
