@@ -72,7 +72,7 @@ class Standing:
         """The broker's part of /readyz, for a worker that has tasks (`working`), or what it waits for."""
         if self.trouble:
             return Part("down", self.trouble)
-        return Part("ok") if working else Part("degraded", waits_for or "no partition is assigned (yet)")
+        return Part("ok") if working else Part("degraded", waits_for or "the group shares out its partitions")
 
 
 def of_input(worse: Mapping[int, Iterable[str]]) -> Part:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import structlog
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
 from kafka import errors as kafka_errors
+from kafka.coordinator.base import MemberState
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from stream.errors import BrokerError
@@ -62,6 +63,10 @@ class KafkaPythonConsumer:
         except kafka_errors.KafkaError as error:
             self.close(0.0)
             raise failure("asking for the partitions of the inputs", error) from error
+
+    @property
+    def member(self) -> bool:
+        return self._consumer._coordinator.state is MemberState.STABLE
 
     def poll(self, timeout: float) -> Batches:
         self._mended.before_poll()
