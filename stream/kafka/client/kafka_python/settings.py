@@ -64,7 +64,7 @@ def connect(make: Callable[[], Any], config: KafkaConfig) -> Any:
         try:
             return make()
         except kafka_errors.KafkaError as error:
-            why = overheard.reason or str(error)
+            why = overheard.reason or in_words(error)
             if config.sasl and "disconnected" in why:  # the client often misses the answer that comes before that
                 why = f"{why}, as after a failed authentication (kafka.sasl)"
             raise BrokerError(
@@ -77,7 +77,30 @@ def failure(doing: str, error: BaseException) -> BrokerError:
     """What to raise when `doing` something has failed."""
     kind = Fenced if isinstance(error, _FENCED) else Regrouped if isinstance(error, _REGROUPED) else BrokerError
     cure = MIXED_GROUP if isinstance(error, kafka_errors.InconsistentGroupProtocolError) else None
-    return kind(f"{doing} failed: {error}", cure)
+    return kind(f"{doing} failed: {in_words(error)}", cure)
+
+
+_LATE = (kafka_errors.KafkaTimeoutError, kafka_errors.RequestTimedOutError)
+_CUT_OFF = (kafka_errors.KafkaConnectionError, kafka_errors.NetworkExceptionError, kafka_errors.NodeNotReadyError)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
+
+
+def in_words(error: BaseException) -> str:
+    """What the client's error means, for people: the names of its classes are nobody's words."""
+    if not isinstance(error, kafka_errors.KafkaError):
+        return str(error)
+    if isinstance(error, _LATE):
+        return "no answer in time"
+    known = type(error) is not kafka_errors.KafkaError
+    kind = "no connection" if isinstance(error, _CUT_OFF) else name_in_words(type(error).__name__) if known else ""
+    inner = error.args[0] if error.args else ""
+    why = in_words(inner) if isinstance(inner, BaseException) else inner if isinstance(inner, str) else ""
+    return ": ".join(filter(None, (kind, why))) or "it does not say why"
+
+
+def name_in_words(name: str) -> str:
+    """What an error of the broker is called, for people: "leader not available"."""
+    return " ".join(_WORD.findall(name.removesuffix("Error"))).lower()
 
 
 _FAILED = re.compile(r"Bootstrap connection to \S+ failed: (?:\[Error -?\d+\] )?(.*) \(backoff")
