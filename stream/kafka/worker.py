@@ -116,7 +116,7 @@ class Worker:
             return
         try:
             self._delivery = delivery
-            self._publisher = Publisher(KafkaSink(self._config), delivery, self._telemetry, self._config.topics.events)
+            self._publisher = Publisher(KafkaSink(self._config), delivery, self._telemetry)
             with closing(admin(self._config.kafka)) as client:
                 check_topics(client, self._config.topics)
             consumer = self._broker.reach(lambda: make_consumer(self._config, self), stop)
@@ -202,7 +202,7 @@ class Worker:
         if not self._held and not self._delivery.unsettled:
             for task in self._admission.advance(self._consumer, self._unopened, BUSY):
                 self._go_live(task)
-        self._telling.go_round(self._publisher, self._tasks, self._consumer.end, self.status)
+        self._telling.go_round(self._publisher, self._tasks, self._intake.lags, self.status)
 
     @property
     def _held(self) -> bool:
