@@ -224,7 +224,7 @@ class Fixture:
             "rates": {key: column[key] for key in ("events_per_second", "labels_per_second")},
             "lag": {"events": column["lag_events"], "labels": column["lag_labels"]},
             "latency_ms": {"p50": column["latency_p50_ms"], "p99": column["latency_p99_ms"]},
-            "scores": scores, "metric": "log_loss", "higher_is_better": False,
+            "scores": scores, "labelled": 71_402_118, "metric": "log_loss", "higher_is_better": False,
             "challengers": [
                 {"number": 4, "version": None, "recipe": "logistic", "origin": "fresh", "stage": "candidate",
                  "labels": 2_850, "evidence": 4.2, "needed": 100.0, "loss": 0.2291, "champion_loss": 0.2287,

@@ -155,6 +155,21 @@ def test_before_the_first_label_what_is_waited_for_is_said(browser: Browser, ser
     browser.shows("#labels", "none has come yet", "No label has found its event yet. 812 predictions wait for theirs.")
 
 
+@pytest.mark.parametrize(
+    ("labelled", "tone", "said"),
+    [(12, None, "too few labels to compare it (12)"), (5000, "bad", "not better than majority")],
+)
+def test_a_model_is_called_worse_than_a_baseline_only_after_enough_labels(
+    browser: Browser, serve: Start, labelled: int, tone: str | None, said: str
+) -> None:
+    service = serve()
+    scores: Json = {"champion": {"log_loss": 0.71}, "majority": {"log_loss": 0.05}}
+    service.told["/v1/overview"] = {"labelled": labelled, "scores": scores}
+    browser.open(service.url)
+    browser.says("[data-tile=score] .said", said)
+    browser.wait(lambda: browser.attribute("[data-tile=score]", "data-tone") == tone, "its colour")
+
+
 def test_before_the_first_event_each_part_says_what_will_stand_there(browser: Browser, serve: Start) -> None:
     service = calm(serve, tick=3600)
     empty: Json = {column: [] for column in service.get("/v1/series", {}, "viewer") or {}}
