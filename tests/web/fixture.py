@@ -62,6 +62,7 @@ class Fixture:
         self.down = False
         self.away: set[str] = set()
         """Addresses that are answered as while Redis is away."""
+        self.why_away = "Redis at 10.0.0.5:6379 gave no answer in time."
         self.broken: set[str] = set()
         """Addresses whose answers break off."""
         self.told: dict[str, Json] = {}
@@ -176,7 +177,7 @@ class Fixture:
         name = unquote(path.removeprefix("/v1/features/"))
         if name in self.features:
             found = week_alerts.feature(name, self.features.index(name), self.now)
-            return found | {"watched_by": self.readings.get(name, found["watched_by"])}
+            return found | {"watched_by": self.readings.get(name, found["watched_by"])} | self.told.get(path, {})
         return None
 
     def post(self, path: str, body: Json) -> Json:
@@ -273,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._problem(503, "Service Unavailable", "The service is away.")
             return
         if url.path in self.owner.away:
-            self._problem(503, "Service Unavailable", "Redis at 10.0.0.5:6379 gave no answer in time.")
+            self._problem(503, "Service Unavailable", self.owner.why_away)
             return
         role = self._role()
         if role is None:

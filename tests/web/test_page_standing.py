@@ -87,6 +87,17 @@ def test_a_page_that_is_opened_while_redis_is_away_says_what_it_cannot_show(brow
     assert all("503" in one for one in browser.logged())
 
 
+def test_a_service_without_a_history_is_not_said_to_have_no_drift(browser: Browser, serve: Start) -> None:
+    service = calm(serve)
+    service.away |= OF_REDIS - {"/v1/models"}
+    service.why_away = "No history is kept (history: null): only alerts are known."
+    browser.open(service.url)
+    browser.says("#headline", "whether a drift is open is not known.")
+    browser.says("#now", "No history is kept (history: null): only alerts are known.")
+    assert browser.all(GREEN) == []
+    assert all("503" in one for one in browser.logged())
+
+
 def test_an_answer_that_breaks_off_is_none(browser: Browser, serve: Start) -> None:
     service = serve()
     service.broken.add("/v1/workers")
