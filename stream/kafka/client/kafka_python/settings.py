@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
@@ -103,7 +103,8 @@ def name_in_words(name: str) -> str:
     return " ".join(_WORD.findall(name.removesuffix("Error"))).lower()
 
 
-_FAILED = re.compile(r"Bootstrap connection to \S+ failed: (?:\[Error -?\d+\] )?(.*) \(backoff")
+_FAILED: Final = "Bootstrap connection to"
+_TELLING: Final = ("authentication", "handshake")
 
 
 class _Overheard(logging.Handler):
@@ -115,14 +116,13 @@ class _Overheard(logging.Handler):
         self._log = logging.getLogger("kafka.net.manager")
 
     def emit(self, record: logging.LogRecord) -> None:
-        found = _FAILED.match(record.getMessage())
-        if found:
-            self._reasons.append(found[1])
+        if record.msg.startswith(_FAILED) and isinstance(record.args, tuple):
+            self._reasons += [in_words(one) for one in record.args if isinstance(one, BaseException)]
 
     @property
     def reason(self) -> str:
         """The first reason, or a later one that says more than that the broker hung up; empty when there was none."""
-        telling = (reason for reason in self._reasons if "Authentication" in reason or "Handshake" in reason)
+        telling = (reason for reason in self._reasons if any(word in reason.lower() for word in _TELLING))
         return next(telling, self._reasons[0] if self._reasons else "")
 
     def __enter__(self) -> Self:
