@@ -40,7 +40,10 @@ def verify(store: ModelStore, name: str, version: int) -> None:
     try:
         store.load(name, version)
     except ArtifactError as error:
-        raise ModelError(f"model {name} version {version} was not promoted: {error}") from error
+        raise ModelError(
+            f"model {name} version {version} was not promoted: {error}",
+            "Name another version, or accept what this one needs: docs/security.md.",
+        ) from error
 
 
 def promote(store: ModelStore, name: str, version: int, before: Champion | None, *, reason: str, who: str) -> Champion:

@@ -6,12 +6,14 @@ import os
 import secrets
 from collections import Counter
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from stream.cli.auditing import Audited, ByHand
 from stream.cli.options import ConfigFile, Json
 from stream.cli.printing import NONE, plain, print_json, say, wide_console
 from stream.errors import ConfigError, ModelError
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from learners.artifacts import Trust
     from stream.config.model import Config
-    from stream.stores.holdings import Holding
+    from stream.stores.holdings import Holding, Renewal
 
 app = typer.Typer(
     help="Keys that models, snapshots and profiles are sealed with. How to rotate them: docs/security.md.",
@@ -86,7 +88,7 @@ def list_keys(config: ConfigFile, as_json: Json = False) -> None:
 
 
 @app.command()
-def resign(config: ConfigFile) -> None:
+def resign(config: ConfigFile, audit: Audited = True) -> None:
     """Seal all that is stored with the keys of today, so that older ones can be removed. Services may go on running.
 
     Content and digests stay; nothing is unpickled. What is not signed with an accepted key is left as it is and told.
@@ -99,13 +101,23 @@ def resign(config: ConfigFile) -> None:
     service = load(config)
     trust = trust_of(service.security)
     require_signing(trust)
-    done = renew(service, trust)
+    done = ByHand(service, audit=audit).make(
+        "keys.resign", f"app {service.app}", lambda: renew(service, trust), partial(_told, trust)
+    )
     say(f"Sealed anew: {done.renewed}. With the keys of today already: {done.kept}.")
     if done.failed:
         raise ModelError(
             f"{len(done.failed)} could not be sealed anew:\n  " + "\n  ".join(done.failed),
             "Accept the keys they need, or remove them.",
         )
+
+
+def _told(trust: Trust, done: Renewal) -> dict[str, Any]:
+    """What the audit tells of it: which keys seal from now on, and how much they do."""
+    assert trust.key is not None
+    encryption = None if trust.encryption is None else trust.encryption.id
+    counts = {"renewed": done.renewed, "kept": done.kept, "failed": len(done.failed)}
+    return {"signing": trust.key.id, "encryption": encryption, **counts}
 
 
 def _known(service: Config, trust: Trust) -> dict[tuple[str, str], dict[str, Any]]:

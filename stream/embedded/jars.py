@@ -169,10 +169,20 @@ def _downloader(repository: Path) -> Callable[[str], None]:
 def _fetch_error(path: str, error: Exception, target: Path) -> FetchError:
     return FetchError(
         f"Could not fetch Apache Kafka {KAFKA_VERSION} from Maven Central, which is needed once: "
-        f"{PurePosixPath(path).name} failed ({type(error).__name__}: {error}).",
+        f"{PurePosixPath(path).name} failed ({_why(error)}).",
         cure="Connect this machine to the network, or name a mirror in the [repositories] of jgo's settings file "
         f"(~/.config/jgo.conf), or copy {target} from a machine that has it, or use a Kafka of your own.",
     )
+
+
+def _why(error: BaseException) -> str:
+    """What is behind it, as the system has it: the libraries in between wrap that in names of their own."""
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, OSError) and at.strerror:
+            return at.strerror
+        at = at.__cause__ or at.__context__
+    return str(error)
 
 
 def _progress(console: Console) -> Progress:

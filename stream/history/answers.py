@@ -184,7 +184,7 @@ class Health(msgspec.Struct):
 
 class Overview(msgspec.Struct, kw_only=True):
     """How the service does. What the registry, alerts and the control know of it is not in here. Models are
-    compared by `metric`.
+    compared by `metric`; `labelled` predictions were scored so far.
     """
 
     app: str
@@ -201,6 +201,7 @@ class Overview(msgspec.Struct, kw_only=True):
     lag: dict[str, float | None]
     latency_ms: dict[str, float | None]
     scores: Scores
+    labelled: int
     metric: str
     higher_is_better: bool
     challengers: list[Rival]

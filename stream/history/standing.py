@@ -97,6 +97,7 @@ def overview_of(
         },
         latency_ms={quantile: rates.latency(quantile) for quantile in ("p50", "p99")},
         scores=_scores(nows.values(), config.scores.window, loss),
+        labelled=sum(one.labelled for one in nows.values()),
         metric=loss,
         higher_is_better=False,
         challengers=[

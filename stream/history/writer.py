@@ -129,9 +129,9 @@ class HistoryWriter:
                     self._store.leave(self._leave)
             except StoreError as error:
                 self._unwritten(error.message)
-            except Exception as error:  # nothing may end the thread: nothing would be told any more
+            except Exception:  # nothing may end the thread: nothing would be told any more
                 log.exception("history_failed")
-                self._unwritten(f"{type(error).__name__}: {error}")
+                self._unwritten("a fault of Driftline: the log has it under history_failed")
                 self._waits.clear()
             else:
                 self._waits.clear()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from stream.kafka.client import Batches, Consumer, Partition
 from stream.kafka.task import Task
-from stream.telemetry import Telemetry
+from stream.telemetry import Telemetry, Topic
+
+NAMES: Final[Sequence[Topic]] = ("events", "labels")
+"""What the input topics are called, in the order in which they are given."""
 
 
 class Intake:
@@ -56,6 +60,20 @@ class Intake:
             if offset is not None:
                 self._consumer.seek(*where, offset)
             self._consumer.resume(*where)
+
+    def lags(self, task: Task) -> dict[Topic, int]:
+        """How many records a task has yet to take of each topic, where that is known. Where it has taken none, as while
+        the service is paused, those count that are there from where reading began.
+        """
+        found: dict[Topic, int] = {}
+        positions = task.positions()
+        for name, topic in zip(NAMES, self._topics, strict=False):
+            where = topic, task.partition
+            at, end = positions.get(where), self._consumer.end(*where)
+            begin = self._begins.get(where) if at is None else at.offset
+            if begin is not None and end is not None:
+                found[name] = max(0, end - begin)
+        return found
 
     def forget(self, partitions: Collection[int]) -> None:
         """These are others' now."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -40,11 +40,8 @@ class Publisher:
         sink: KafkaSink,
         delivery: Delivery,
         telemetry: Telemetry,
-        events: str,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`events` is the name of the events topic."""
-        self._events = events
         self._sink = sink
         self._delivery = delivery
         self._telemetry = telemetry
@@ -122,13 +119,13 @@ class Publisher:
         self._counted[partition] = Counter(state.counts)
         self._telemetry.set_waiting(partition, pending=state.pending.waiting, held=state.pending.held)
 
-    def report(self, task: Task, end: Callable[[str, int], int | None]) -> Report:
-        """Show how a task does: scores, detectors, faults, and how far it is behind the `end` of its topics. Returns
-        what it took some reckoning to know.
+    def report(self, task: Task, lags: Mapping[Topic, int]) -> Report:
+        """Show how a task does: scores, detectors, faults, and how far it is behind the end of its topics. Returns what
+        it took some reckoning to know.
         """
         state = task.engine.state
         report = report_of(state)._replace(
-            lags=self._lags(task, end),
+            lags=lags,
             latencies=self._latencies.pop(task.partition, ()),
             alerts=self._alerts.pop(task.partition, ()),
         )
@@ -149,15 +146,6 @@ class Publisher:
         for topic, records in report.lags.items():
             self._telemetry.set_lag(topic, task.partition, records)
         return report
-
-    def _lags(self, task: Task, end: Callable[[str, int], int | None]) -> dict[Topic, int]:
-        """How far a task is behind the end of its topics, where that is known."""
-        lags: dict[Topic, int] = {}
-        for (topic, partition), at in task.positions().items():
-            newest = end(topic, partition)
-            if newest is not None:
-                lags["events" if topic == self._events else "labels"] = max(0, newest - at.offset)
-        return lags
 
     def opened(self, partition: int, state: TaskState) -> None:
         """A task starts here with counts from elsewhere, which that worker has reported."""

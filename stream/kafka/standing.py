@@ -11,6 +11,7 @@ from typing import TypeVar
 import structlog
 
 from stream.errors import BrokerError
+from stream.log import masked
 from stream.telemetry import Telemetry
 from stream.web.status import Part
 
@@ -39,7 +40,8 @@ class Standing:
     def lost(self, error: BrokerError) -> None:
         """The broker is away, or does not take what it is given."""
         if not self.trouble:
-            log.error("kafka_trouble", error=error.message, effect="nothing more is taken until outputs are safe")
+            effect = "nothing more is taken until outputs are safe"
+            log.error("kafka_trouble", error=error.message, effect=effect, **_cause(error))
         self.trouble = error.message
         self._telemetry.set_up("kafka", False)
 
@@ -58,7 +60,7 @@ class Standing:
             try:
                 made = make()
             except BrokerError as error:
-                log.warning("kafka_not_reached", error=error.message, retry_s=pause)
+                log.warning("kafka_not_reached", error=error.message, retry_s=pause, **_cause(error))
                 self.trouble = error.message
                 self._telemetry.set_up("kafka", False)
                 stop.wait(pause)
@@ -72,7 +74,12 @@ class Standing:
         """The broker's part of /readyz, for a worker that has tasks (`working`), or what it waits for."""
         if self.trouble:
             return Part("down", self.trouble)
-        return Part("ok") if working else Part("degraded", waits_for or "no partition is assigned (yet)")
+        return Part("ok") if working else Part("degraded", waits_for or "the group shares out its partitions")
+
+
+def _cause(error: BrokerError) -> dict[str, str]:
+    """What the client raised, for those who read its source: a field of the log, and nothing to show people."""
+    return {} if error.__cause__ is None else {"cause": masked(repr(error.__cause__))}
 
 
 def of_input(worse: Mapping[int, Iterable[str]]) -> Part:

@@ -11,7 +11,7 @@ from stream.kafka.report import INTERVAL, Rota
 from stream.kafka.snapshots import Snapshots
 from stream.kafka.task import Task
 from stream.records import Effect
-from stream.telemetry import Telemetry
+from stream.telemetry import Telemetry, Topic
 from stream.web.status import Status
 
 
@@ -46,15 +46,15 @@ class Telling:
         self,
         publisher: Publisher,
         tasks: Mapping[int, Task],
-        end: Callable[[str, int], int | None],
+        lags: Callable[[Task], Mapping[Topic, int]],
         status: Callable[[], Status],
     ) -> None:
-        """Tell of the tasks whose turn it is and, now and then, of what is not a task's. `end` is that of a topic's
-        partition, as far as it is known.
+        """Tell of the tasks whose turn it is and, now and then, of what is not a task's. `lags` says how far a task is
+        behind the end of its topics, as far as that is known.
         """
         while (partition := self._rota.next(tasks)) is not None:
             started = time.monotonic()
-            report = publisher.report(tasks[partition], end)
+            report = publisher.report(tasks[partition], lags(tasks[partition]))
             if self._history is not None:
                 self._history.record(tasks[partition], report, self._snapshots.stored(partition))
             self._rota.done(partition, started)

@@ -13,6 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, for_code
 
 from stream.errors import BrokerError
+from stream.kafka.client import in_words, name_in_words
 
 if TYPE_CHECKING:
     from stream.config.model import TopicsConfig
@@ -68,7 +69,7 @@ def describe(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:
         found = {str(raw["name"]): raw for raw in admin.describe_topics(wanted)}
     except KafkaError as error:
         raise BrokerError(
-            f"Kafka did not describe its topics: {error}", "Is the broker still up? Try again."
+            f"Kafka did not describe its topics: {in_words(error)}", "Is the broker still up? Try again."
         ) from error
     return {name: _topic(name, found.get(name)) for name in wanted}
 
@@ -120,7 +121,7 @@ def ensure_topics(admin: KafkaAdminClient, topics: TopicsConfig, partitions: int
         admin.wait_for_topics(missing, timeout_ms=_WAIT_MS)
     except KafkaError as error:
         raise BrokerError(
-            f"Kafka did not create {', '.join(missing)}: {type(error).__name__}",
+            f"Kafka did not create {', '.join(missing)}: {in_words(error)}",
             "Allow this user CREATE on the cluster, or have the topics created for you.",
         ) from error
     return missing
@@ -146,7 +147,8 @@ def _one(topic: Topic, needs: tuple[str, ...], readers: Sequence[str]) -> Findin
     if topic.error == "InvalidTopicError":
         return Finding(False, f"topic {topic.name}: Kafka does not take this name", "Choose another one.")
     if topic.error is not None:
-        return Finding(False, f"topic {topic.name}: the broker says {topic.error}", "Try again in a moment.")
+        said = f"topic {topic.name}: the broker says: {name_in_words(topic.error)}"
+        return Finding(False, said, "Try again in a moment.")
     # A broker that does not say what is allowed (an old one) leaves the set empty: then only trying tells.
     denied = [_VERBS[need] for need in needs if topic.allowed and need not in topic.allowed]
     if denied:

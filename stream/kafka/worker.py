@@ -36,6 +36,7 @@ from stream.kafka.commits import RETRY_INTERVAL, Commits
 from stream.kafka.delivery import Delivery
 from stream.kafka.delivery.base import left
 from stream.kafka.intake import Intake
+from stream.kafka.membership import Membership
 from stream.kafka.opening import Opener
 from stream.kafka.publisher import Publisher
 from stream.kafka.snapshots import Snapshots
@@ -97,6 +98,7 @@ class Worker:
         self._admission = Admission(opener, self._topics)
         self._at = 0
         self._broker = Standing(telemetry)
+        self._membership = Membership(config.kafka)
         self._backlog = False
         self._resting = False  # whether work rests during the commit that is under way
         self._leave_by = math.inf
@@ -114,7 +116,7 @@ class Worker:
             return
         try:
             self._delivery = delivery
-            self._publisher = Publisher(KafkaSink(self._config), delivery, self._telemetry, self._config.topics.events)
+            self._publisher = Publisher(KafkaSink(self._config), delivery, self._telemetry)
             with closing(admin(self._config.kafka)) as client:
                 check_topics(client, self._config.topics)
             consumer = self._broker.reach(lambda: make_consumer(self._config, self), stop)
@@ -135,7 +137,8 @@ class Worker:
     def status(self) -> Status:
         """How the worker is doing, for /healthz and /readyz."""
         opening = "a task is being opened from its journal" if self._admission.busy else self._admission.reason
-        parts = {"kafka": self._broker.part(bool(self._tasks), opening), **self._champions.parts()}
+        waits_for = opening or self._membership.reason
+        parts = {"kafka": self._broker.part(bool(self._tasks), waits_for), **self._champions.parts()}
         parts["input"] = of_input({at: task.engine.state.rejections.worse() for at, task in list(self._tasks.items())})
         if unsaved := self._snapshots.trouble:
             where = "snapshots" if self._config.runtime.snapshot_directory else "redis"
@@ -199,7 +202,7 @@ class Worker:
         if not self._held and not self._delivery.unsettled:
             for task in self._admission.advance(self._consumer, self._unopened, BUSY):
                 self._go_live(task)
-        self._telling.go_round(self._publisher, self._tasks, self._consumer.end, self.status)
+        self._telling.go_round(self._publisher, self._tasks, self._intake.lags, self.status)
 
     @property
     def _held(self) -> bool:
@@ -227,6 +230,7 @@ class Worker:
         """Take what has come. What the broker refuses is asked for again next turn."""
         try:
             self._intake.take(self._consumer.poll(self._poll_timeout()))
+            self._membership.look(member=self._consumer.member, assigned=bool(self._assigned))
             passing("polled")
         except BrokerError as error:
             if isinstance(error, Fenced) and not isinstance(error, Regrouped):

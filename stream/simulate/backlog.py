@@ -15,7 +15,7 @@ from kafka.structs import TopicPartition
 
 from stream.config.model import Config
 from stream.errors import BrokerError
-from stream.kafka.client import admin
+from stream.kafka.client import admin, in_words
 from stream.simulate.wire import Message
 
 log = structlog.get_logger()
@@ -62,9 +62,8 @@ class _Group:
             self._begins = self._bounds(_EARLIEST)
             self._ends = self._bounds(_LATEST)
         except KafkaError as error:
-            raise BrokerError(
-                f"Kafka at {config.kafka.bootstrap_servers} did not say how far group {self._name} is: {error}"
-            ) from error
+            where, why = config.kafka.bootstrap_servers, in_words(error)
+            raise BrokerError(f"Kafka at {where} did not say how far group {self._name} is: {why}") from error
 
     def behind(self) -> int:
         """Records that are not committed yet."""

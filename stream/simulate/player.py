@@ -14,7 +14,7 @@ from kafka.partitioner.default import murmur2
 
 from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
-from stream.kafka.client import admin, connection
+from stream.kafka.client import admin, connection, in_words, name_in_words
 from stream.kafka.topics import describe
 from stream.simulate.source import SourceError, Topic
 from stream.simulate.wire import Message
@@ -160,7 +160,7 @@ class _Sender:
                 allow_auto_create_topics=False,
             )
         except KafkaError as error:
-            raise BrokerError(f"no producer could be opened at {kafka.bootstrap_servers}: {error}") from error
+            raise BrokerError(f"no producer could be opened at {kafka.bootstrap_servers}: {in_words(error)}") from error
         self._address = kafka.bootstrap_servers
         self._failures: list[Exception] = []
         self._unacknowledged = 0
@@ -187,7 +187,7 @@ class _Sender:
 
     def _lost(self, error: Exception) -> BrokerError:
         return BrokerError(
-            f"Kafka at {self._address} did not take a record: {type(error).__name__}: {error}",
+            f"Kafka at {self._address} did not take a record: {in_words(error)}",
             cure="Check that the broker is up and accepts the record's size and timestamp, then play again.",
         )
 
@@ -208,7 +208,7 @@ def _partition_count(kafka: KafkaConfig, names: dict[Topic, str]) -> int:
     for topic in found.values():
         if topic.error is not None:
             raise BrokerError(
-                f"topic {topic.name} cannot be written to at {kafka.bootstrap_servers}: {topic.error}",
+                f"topic {topic.name} cannot be written to at {kafka.bootstrap_servers}: {name_in_words(topic.error)}",
                 cure="Where it is missing, create it with `driftline check -c FILE --connect --create-topics`.",
             )
     events, labels = (found[name].partitions for name in names.values())

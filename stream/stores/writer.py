@@ -118,9 +118,9 @@ class SnapshotWriter:
                 self._superseded(task, waiting.owner)
             except StoreError as error:
                 self._unwritten(task, waiting, error.message)
-            except Exception as error:  # nothing may end the thread: no snapshot would be written any more
+            except Exception:  # nothing may end the thread: no snapshot would be written any more
                 log.exception("snapshot_write_failed", task=task)
-                self._unwritten(task, waiting, f"{type(error).__name__}: {error}")
+                self._unwritten(task, waiting, "a fault of Driftline: the log has it under snapshot_write_failed.")
             else:
                 self._back()
             finally:

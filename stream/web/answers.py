@@ -45,14 +45,24 @@ def problems(code: int) -> dict[str, Any]:
     return {"description": HTTPStatus(code).phrase, "content": {"application/problem+json": {"schema": schema}}}
 
 
+class Misfit(msgspec.Struct):
+    """What of a request is not as it must be, such as "query.points", and why."""
+
+    where: str
+    problem: str
+
+
 class Problem(msgspec.Struct, omit_defaults=True):
-    """Why something was not done (RFC 9457), and what can be done about it."""
+    """Why something was not done (RFC 9457), and what can be done about it. `errors`: of a request that makes no sense,
+    each thing that is not as it must be.
+    """
 
     type: str
     title: str
     status: int
     detail: str
     cure: str | None = None
+    errors: list[Misfit] = []
 
 
 def complete(openapi: dict[str, Any]) -> None:

@@ -49,9 +49,10 @@ class Application(FastAPI):
         self.router.routes.extend(pages.routes())
 
     def openapi(self) -> dict[str, Any]:
-        told = super().openapi()
-        complete(told)
-        return told
+        if self.openapi_schema is None:
+            complete(super().openapi())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
 
     async def _docs(self, request: Request) -> Response:
         return reference.page(self.openapi())

@@ -20,6 +20,7 @@ from learners.artifacts import ArtifactError
 from stream.errors import DataError, DriftlineError, ModelError
 from stream.log import masked
 from stream.stores.base import Conflict, UnknownVersion
+from stream.web.parameters import how_to_ask
 
 log = structlog.get_logger()
 
@@ -27,6 +28,8 @@ LIVE: Final = "/v1/live"
 """Does not end, so there is no HEAD of it."""
 
 PROBLEM: Final = "application/problem+json"
+
+_OF_MODELS: Final = "Name another version, or accept what this one needs: docs/security.md."
 
 
 class Refused(HTTPException):
@@ -105,13 +108,14 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, Refused):
         return error.response
-    detail = error.detail
+    path = request.url.path
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {request.url.path}. /docs lists what there is."
-    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.url.path} does not take {request.method}."
-        return problem(error.status_code, detail, headers={"Allow": ", ".join(_methods(request))})
-    return problem(error.status_code, detail, headers=error.headers)
+        return problem(error.status_code, f"There is nothing at {path}.", "/docs lists what there is.")
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        taken = ", ".join(_methods(request))
+        detail = f"{path} does not take {request.method}."
+        return problem(error.status_code, detail, f"It takes {taken}.", {"Allow": taken})
+    return problem(error.status_code, error.detail, headers=error.headers)
 
 
 def _methods(request: Request) -> list[str]:
@@ -125,7 +129,7 @@ async def _not_valid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [{"where": ".".join(str(step) for step in one["loc"]), "problem": one["msg"]} for one in error.errors()]
     detail = "; ".join(f"{one['where']}: {one['problem']}" for one in found)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=found)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, how_to_ask(request), errors=found)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
@@ -138,8 +142,11 @@ def _told() -> Response:
 
 async def _driftline(request: Request, error: Exception) -> Response:
     assert isinstance(error, DriftlineError)
-    return problem(status_of(error), error.message, error.cure)
+    status, cure = status_of(error), error.cure
+    if cure is None and status is HTTPStatus.UNPROCESSABLE_ENTITY:
+        cure = how_to_ask(request)
+    return problem(status, error.message, cure)
 
 
 async def _artifact(request: Request, error: Exception) -> Response:
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), _OF_MODELS)

@@ -133,7 +133,11 @@ class Gate:
         """No other page may have a browser change something here."""
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
-            raise Refused(HTTPStatus.FORBIDDEN, "A page from elsewhere may change nothing here (Origin).")
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "A page from elsewhere may change nothing here (Origin).",
+                "Use the page that this service serves; a program sends no Origin.",
+            )
 
     def _count(self, client: str, *, changes: bool) -> None:
         wait = self._requests.take(client) or (self._changes.take(client) if changes else 0.0)

@@ -114,7 +114,11 @@ class Parts:
     def told(self) -> History:
         """The history. Raises InfrastructureError where none is kept."""
         if self.history is None:
-            raise InfrastructureError("No history is kept.", "Remove `history: null` from the configuration.")
+            raise InfrastructureError(
+                "No history is kept (history: null): what workers and detectors say is not known here, only the alerts "
+                "that are still on their topic.",
+                "Remove `history: null` from the configuration.",
+            )
         return self.history
 
 

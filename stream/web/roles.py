@@ -13,6 +13,7 @@ from stream.config.web import Role
 from stream.web.caller import Caller
 from stream.web.errors import Refused
 from stream.web.gate import PUSH, READS
+from stream.web.parameters import refuse_unknown
 
 _scheme = HTTPBearer(auto_error=False, description="A token of the configuration, or of the identity provider.")
 
@@ -28,6 +29,7 @@ def _needs(role: Role) -> Callable[[Request, object], Awaitable[Caller]]:
                 f"This needs the role {role}; {who.name} has the role {who.role}.",
                 "Ask with a token that has that role: docs/api.md.",
             )
+        refuse_unknown(request)
         return who
 
     return caller
@@ -47,4 +49,4 @@ def _of_our_kind(request: Request) -> None:
 Viewer = Annotated[Caller, Depends(_needs(Role.VIEWER))]
 Operator = Annotated[Caller, Depends(_needs(Role.OPERATOR))]
 Admin = Annotated[Caller, Depends(_needs(Role.ADMIN))]
-"""The caller, who may at least so much. Whoever may less is answered 403."""
+"""The caller, who may at least so much, and asks for nothing unknown. Whoever may less is answered 403."""

@@ -108,11 +108,21 @@ class Hook:
             with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
                 status, asked = answer.status_code, asked_for(answer.headers.get("Retry-After"), self._clock())
         except httpx2.RequestError as error:  # of which the text may hold the address, which may be a secret
-            return "retry", type(error).__name__, None
+            return "retry", _in_words(error), None
         return verdict(status), f"HTTP status {status}", asked
 
     def _count(self, outcome: str) -> None:
         self._telemetry.add_webhook(self.config.name, outcome)
+
+
+def _in_words(error: httpx2.RequestError) -> str:
+    match error:
+        case httpx2.ConnectTimeout() | httpx2.ConnectError():
+            return "no connection"
+        case httpx2.TimeoutException():
+            return "no answer in time"
+        case _:
+            return "the connection broke"
 
 
 def url_of(config: WebhookConfig, path: str) -> str:

@@ -62,6 +62,7 @@ class Fixture:
         self.down = False
         self.away: set[str] = set()
         """Addresses that are answered as while Redis is away."""
+        self.why_away = "Redis at 10.0.0.5:6379 gave no answer in time."
         self.broken: set[str] = set()
         """Addresses whose answers break off."""
         self.told: dict[str, Json] = {}
@@ -176,7 +177,7 @@ class Fixture:
         name = unquote(path.removeprefix("/v1/features/"))
         if name in self.features:
             found = week_alerts.feature(name, self.features.index(name), self.now)
-            return found | {"watched_by": self.readings.get(name, found["watched_by"])}
+            return found | {"watched_by": self.readings.get(name, found["watched_by"])} | self.told.get(path, {})
         return None
 
     def post(self, path: str, body: Json) -> Json:
@@ -224,7 +225,7 @@ class Fixture:
             "rates": {key: column[key] for key in ("events_per_second", "labels_per_second")},
             "lag": {"events": column["lag_events"], "labels": column["lag_labels"]},
             "latency_ms": {"p50": column["latency_p50_ms"], "p99": column["latency_p99_ms"]},
-            "scores": scores, "metric": "log_loss", "higher_is_better": False,
+            "scores": scores, "labelled": 71_402_118, "metric": "log_loss", "higher_is_better": False,
             "challengers": [
                 {"number": 4, "version": None, "recipe": "logistic", "origin": "fresh", "stage": "candidate",
                  "labels": 2_850, "evidence": 4.2, "needed": 100.0, "loss": 0.2291, "champion_loss": 0.2287,
@@ -273,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._problem(503, "Service Unavailable", "The service is away.")
             return
         if url.path in self.owner.away:
-            self._problem(503, "Service Unavailable", "Redis at 10.0.0.5:6379 gave no answer in time.")
+            self._problem(503, "Service Unavailable", self.owner.why_away)
             return
         role = self._role()
         if role is None:

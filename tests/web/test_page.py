@@ -17,6 +17,11 @@ BOLD = """
     return shapes.filter((one) => one.line.width > 1).map((one) => one.x0);
 """
 
+BARS = """
+    const bars = document.querySelector('#feature .plot')?.data?.find((trace) => trace.type === 'bar');
+    return bars ? Object.fromEntries(bars.y.map((value, i) => [value, Number(bars.x[i].toFixed(6))])) : null;
+"""
+
 CLICK = """
     const plot = document.querySelector('#scores-chart .plot');
     const data = plot.data.find((trace) => trace.name === 'marks');
@@ -131,6 +136,19 @@ def test_a_feature_that_takes_part_in_the_drift_of_another_is_not_said_to_have_d
     service.readings["basket_size"] = [week.reading("ks", "basket_size", 0.4) | {"segment": None, "partition": 1}]
     browser.open(f"{service.url}#feature=basket_size")
     browser.says("#feature .verdict", "Takes part in a drift: The mean of amount rose")
+
+
+def test_what_is_beyond_the_categories_that_are_told_is_not_one_that_is_called_other(
+    browser: Browser, serve: Start
+) -> None:
+    service = serve()
+    told = {"kind": "category", "n": 400, "missing": 0.0, "shares": {"US": 0.5, "other": 0.2}}
+    service.told["/v1/features/country"] = {"reference": told, "current": told}
+    browser.open(f"{service.url}#feature=country")
+    browser.says("#feature-title", "country")
+    browser.draw_charts("#feature")
+    bars = browser.wait(lambda: browser.run(BARS), "the bars")
+    assert bars == {"US": 0.5, "other": 0.2, "all other values": 0.3}
 
 
 def test_a_feature_is_still_open_after_a_reload(browser: Browser, serve: Start) -> None:

@@ -87,6 +87,17 @@ def test_a_page_that_is_opened_while_redis_is_away_says_what_it_cannot_show(brow
     assert all("503" in one for one in browser.logged())
 
 
+def test_a_service_without_a_history_is_not_said_to_have_no_drift(browser: Browser, serve: Start) -> None:
+    service = calm(serve)
+    service.away |= OF_REDIS - {"/v1/models"}
+    service.why_away = "No history is kept (history: null): only alerts are known."
+    browser.open(service.url)
+    browser.says("#headline", "whether a drift is open is not known.")
+    browser.says("#now", "No history is kept (history: null): only alerts are known.")
+    assert browser.all(GREEN) == []
+    assert all("503" in one for one in browser.logged())
+
+
 def test_an_answer_that_breaks_off_is_none(browser: Browser, serve: Start) -> None:
     service = serve()
     service.broken.add("/v1/workers")
@@ -153,6 +164,21 @@ def test_before_the_first_label_what_is_waited_for_is_said(browser: Browser, ser
     service.told["/v1/series"] = {"scores": {}}
     browser.open(service.url)
     browser.shows("#labels", "none has come yet", "No label has found its event yet. 812 predictions wait for theirs.")
+
+
+@pytest.mark.parametrize(
+    ("labelled", "tone", "said"),
+    [(12, None, "too few labels to compare it (12)"), (5000, "bad", "not better than majority")],
+)
+def test_a_model_is_called_worse_than_a_baseline_only_after_enough_labels(
+    browser: Browser, serve: Start, labelled: int, tone: str | None, said: str
+) -> None:
+    service = serve()
+    scores: Json = {"champion": {"log_loss": 0.71}, "majority": {"log_loss": 0.05}}
+    service.told["/v1/overview"] = {"labelled": labelled, "scores": scores}
+    browser.open(service.url)
+    browser.says("[data-tile=score] .said", said)
+    browser.wait(lambda: browser.attribute("[data-tile=score]", "data-tone") == tone, "its colour")
 
 
 def test_before_the_first_event_each_part_says_what_will_stand_there(browser: Browser, serve: Start) -> None:

@@ -30,7 +30,7 @@ from stream.kafka.client.base import (
     TransactionalProducer,
     Truncated,
 )
-from stream.kafka.client.kafka_python.settings import admin, connection
+from stream.kafka.client.kafka_python.settings import admin, connection, in_words, name_in_words
 from stream.kafka.client.limits import FETCH_WAIT_MS, PRODUCER_MAX_BYTES
 
 if TYPE_CHECKING:
@@ -58,11 +58,13 @@ __all__ = [
     "admin",
     "client_of",
     "connection",
+    "in_words",
     "make_consumer",
     "make_log_reader",
     "make_producer",
     "make_subscriber",
     "make_transactional_producer",
+    "name_in_words",
 ]
 
 

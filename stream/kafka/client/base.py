@@ -127,6 +127,12 @@ class Consumer(Protocol):
     commits_anywhere: ClassVar[bool]
     """Whether `commit` may be called from any thread, while another one is inside `poll` or in the owner's hands."""
 
+    @property
+    def member(self) -> bool:
+        """Whether the group has answered that we belong to it, be it without a partition. It does not while it waits
+        for others.
+        """
+
     def poll(self, timeout: float) -> Batches:
         """Records that have come, waiting at most `timeout` seconds for the first. Joins and leaves on the way.
 

@@ -46,7 +46,7 @@ class NotAnEvent(DataError):
     """What was sent is no event of this service: `reason` is that with which it would be a dead letter."""
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(message, "Send it as `events` of the configuration describes it: GET /v1/config.")
         self.reason = reason
 
 

@@ -67,6 +67,16 @@ def test_members_with_different_clients_share_a_group(world: World) -> None:
     assert all(m.owned in (set(), pairs(world, 0), pairs(world, 1)) for m in (one, other, third))
 
 
+def test_one_belongs_to_a_group_once_that_has_answered_be_it_with_no_partition(world: World) -> None:
+    one, other, third = members = [world.member() for _ in range(3)]
+    at_first = [member.consumer.member for member in members]
+
+    together(one, other, third, enough=lambda: sorted(len(member.owned) for member in members) == [0, 2, 2])
+    together(one, other, third, enough=lambda: all(member.consumer.member for member in members))
+
+    assert at_first == [False] * 3
+
+
 def test_a_partition_that_stays_is_read_on_without_a_gap(world: World) -> None:
     world.give(world.events, [b"%d" % n for n in range(300)])
     world.give(world.events, [b"%d" % n for n in range(300)], partition=1)

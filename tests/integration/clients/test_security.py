@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,10 @@ def test_a_wrong_password_is_told(world: World, doors: dict[str, dict[str, Any]]
     wrong.write_text("not-the-password")
     settings = doors[door] | {"sasl": doors[door]["sasl"] | {"password": {"file": str(wrong)}}}
 
-    with pytest.raises(BrokerError, match=r"(?i)authentication"):
+    with pytest.raises(BrokerError, match=r"(?i)authentication") as told:
         world.producer(**settings)
+
+    assert re.search(r"\w(Error|Exception)\b", str(told.value)) is None, "the name of a class is nobody's words"
 
 
 @pytest.mark.parametrize("client", ["kafka-python"])

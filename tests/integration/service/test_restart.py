@@ -94,6 +94,23 @@ def test_a_killed_worker_comes_back_and_nothing_is_lost(make_stage: MakeStage) -
     assert max(times.values()) == 2  # at least once
 
 
+@pytest.mark.parametrize("client", ["kafka-python", "confluent"])
+def test_a_worker_that_waits_for_the_one_that_was_killed_says_so(make_stage: MakeStage, client: str) -> None:
+    stage = make_stage({"kafka": {"session_timeout": "90s", "client": client}})
+    with Forked(stage) as worker:
+        worker.wait_ready()
+        worker.kill()
+    with Forked(stage) as worker:
+        waits = until(lambda: "session_timeout" in str(worker.readyz()), 30.0, lambda: worker.log)
+        said = worker.wait_said("group_waits")
+        code, report = worker.readyz()
+
+    assert waits
+    assert code == 503
+    assert report["parts"]["kafka"] == {"state": "degraded", "reason": said["reason"]}
+    assert "kafka.instance" in said["reason"]
+
+
 def test_two_workers_share_partitions_and_one_takes_over_with_what_was_learned(make_stage: MakeStage) -> None:
     stage = make_stage(partitions=2)
 

@@ -21,7 +21,7 @@ from tests.integration.service.conftest import MakeStage
 from tests.integration.service.test_models import publish, serving_one_of_two
 from tests.integration.service.test_push import trained_elsewhere
 from tests.integration.support.running import DRIFTLINE, InThread
-from tests.integration.support.stage import Stage, event
+from tests.integration.support.stage import Stage, event, label
 from tests.integration.support.waiting import until
 
 TOKENS = [{"name": f"the {role}", "role": role, "sha256": sha256(role)} for role in ("viewer", "operator", "admin")]
@@ -144,6 +144,24 @@ def test_a_pushed_model_competes_and_is_the_same_version_when_pushed_again(
     assert admin.get("/v1/models/1")["who"] == "the admin"
     assert "Nothing was stored" in admin.push(b"\x80\x04.", 422, reason="x", compete="false")["cure"]
     assert [one["outcome"] for one in audit(stage, 6)] == ["asked", "done"] * 2 + ["asked", "refused"]
+
+
+@pytest.mark.parametrize("client", ["kafka-python", "confluent"])
+def test_a_worker_that_starts_paused_tells_what_waits_for_it(stage: Stage, client: str) -> None:
+    stage.configure({"kafka": {"client": client}})
+    open_store(stage.config).control.pause(expected_epoch=0, who="anna", reason="a bad deploy")
+    stage.produce("events", [event(n) for n in range(50)])
+    stage.produce("labels", [label(n) for n in range(20)])
+    with InThread(stage) as service:
+        service.wait_ready()
+        until(lambda: service.metric("driftline_lag_records", topic="events") == 50)
+        until(lambda: service.metric("driftline_lag_records", topic="labels") == 20)
+        api = Api(stage.config.http.port)
+        told = until(lambda: api.get("/v1/overview").get("lag", {}).get("events"))
+        predicted = stage.predictions()
+
+    assert told == 50
+    assert predicted == []
 
 
 def test_a_service_that_pauses_takes_nothing_and_goes_on_from_there(stage: Stage) -> None:

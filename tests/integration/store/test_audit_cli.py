@@ -11,8 +11,10 @@ from typer.testing import CliRunner, Result
 
 from stream.audit import AuditEntry
 from stream.cli.commands import app
+from stream.config.load import load
 from stream.errors import BrokerError
 from stream.profile import encode
+from stream.stores.holdings import holdings
 from stream.stores.registry import ModelStore
 from tests.integration.store.conftest import AUDIT, serving
 from tests.integration.store.test_models_bringing import notebook
@@ -78,6 +80,13 @@ def test_a_promotion_is_told_with_who_and_from_where_and_how_it_was_before_and_a
         ("models pin", ("1",), "model delays version 1", None, {"pinned": True}),
         ("models unpin", ("1",), "model delays version 1", None, {"pinned": False}),
         ("profile push", ("profile.json",), "model delays", {"sample": None}, {"sample": PROFILE.digest}),
+        (
+            "keys resign",
+            (),
+            "app flights",
+            None,
+            {"signing": "k1", "encryption": None, "renewed": 0, "kept": 2, "failed": 0},
+        ),
     ],
 )
 def test_every_command_that_changes_something_is_told(
@@ -132,6 +141,23 @@ def test_while_the_audit_cannot_be_written_nothing_is_changed(away: Path, two_ve
     assert "no Kafka broker answered at 127.0.0.1:1" in error.message
     assert "add --no-audit" in (error.cure or "")
     assert serving(two_versions) == 2
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_while_the_audit_cannot_be_written_nothing_is_sealed_anew_unless_that_is_said(
+    away: Path,
+) -> None:
+    renamed = "security: {key_id: k2, accepted_keys: {k1: {env: DRIFTLINE_SIGNING_KEY}}}\n"
+    away.write_text(away.read_text(encoding="utf-8") + renamed, encoding="utf-8")
+
+    refused = run(away, "keys resign")
+    before = [held.keys for held in holdings(load(away))]
+    made = run(away, "keys resign", "--no-audit")
+
+    assert isinstance(refused.exception, BrokerError)
+    assert before == [("k1", "")] * 2
+    assert made.stderr.startswith("NOT AUDITED: keys.resign, app flights, by ")
+    assert [held.keys for held in holdings(load(away))] == [("k2", "")] * 2
 
 
 def test_a_roll_back_that_cannot_wait_is_made_without_an_audit_loudly_and_leaves_its_mark(

@@ -52,8 +52,9 @@ def output(*args: str | Path) -> str:
 class Site:
     """A service's file, which an operator edits, and what the service keeps."""
 
-    def __init__(self, server: EmbeddedValkey, directory: Path, *, files: bool) -> None:
+    def __init__(self, server: EmbeddedValkey, broker: str, directory: Path, *, files: bool) -> None:
         self.dir = directory
+        self._broker = broker
         self.path = directory / "flights.yaml"
         self._server = server
         self._snapshots = directory / "snapshots"
@@ -66,7 +67,8 @@ class Site:
         text = "\n".join(line for part in (MORE, *lines) for line in part).format(
             dir=self.dir, directory=directory, more=more
         )
-        self.path.write_text(f"{CONFIG.format(url=self._server.url)}{text}\n")
+        kafka = f"kafka: {{bootstrap_servers: '{self._broker}'}}\n"
+        self.path.write_text(f"{CONFIG.format(url=self._server.url)}{kafka}{text}\n")
         return self.path
 
     @property
@@ -115,8 +117,8 @@ def place_of(data: bytes) -> Place:
 
 
 @pytest.fixture(params=["redis", "files"])
-def site(request: pytest.FixtureRequest, server: EmbeddedValkey, tmp_path: Path) -> Site:
-    return Site(server, tmp_path, files=request.param == "files")
+def site(request: pytest.FixtureRequest, server: EmbeddedValkey, audited_at: str, tmp_path: Path) -> Site:
+    return Site(server, audited_at, tmp_path, files=request.param == "files")
 
 
 def test_a_key_is_rotated_from_hmac_to_ed25519_and_the_old_one_removed(site: Site) -> None:

@@ -33,7 +33,7 @@ def telemetry() -> Telemetry:
 def publish(clock: Clock, telemetry: Telemetry) -> tuple[Publisher, Callable[[str, int], None]]:
     config = small_config()
     delivery = at_least_once(Broker())
-    publisher = Publisher(KafkaSink(config), delivery, telemetry, config.topics.events, clock)
+    publisher = Publisher(KafkaSink(config), delivery, telemetry, clock)
 
     def bad(reason: str, n: int) -> None:
         letters = [Rejected("events", 0, i, 0.0, reason, f"{reason} number {i}", None, b"x") for i in range(n)]
@@ -104,7 +104,7 @@ def test_a_report_shows_open_drifts_and_the_detectors_on_rejected_records(
     publish: tuple[Publisher, Callable[[str, int], None]], telemetry: Telemetry
 ) -> None:
     publisher, _ = publish
-    publisher.report(a_task(), lambda topic, partition: None)
+    publisher.report(a_task(), {})
 
     state = {"detector": "rejected", "feature": "events", "partition": "0"}
     assert value(telemetry, "driftline_detector_state", **state) == 1
@@ -118,7 +118,7 @@ def test_a_report_shows_whether_labels_come_and_how_the_models_fit(
     task = a_task()
     records = [event(n, {"x": n % 7 / 7}, inline=n % 7 > 3) for n in range(600)]
     drive(task.engine, records, span=100)
-    publisher.report(task, lambda topic, partition: None)
+    publisher.report(task, {})
 
     of = {"model": "test", "source": "champion", "partition": "0"}
     assert value(telemetry, "driftline_label_starvation", partition="0") == 0
@@ -136,6 +136,6 @@ def test_a_report_counts_topics_of_which_more_is_rejected_among_open_drifts(
     task = a_task()
     task.engine.process(Span([], [], [Rejected("events", 0, i, 0.0, "malformed_json", "...") for i in range(20)]), 1e9)
 
-    publish[0].report(task, lambda topic, partition: None)
+    publish[0].report(task, {})
 
     assert value(telemetry, "driftline_open_drifts", kind="data_quality", partition="0") == 1

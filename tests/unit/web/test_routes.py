@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,13 @@ import pytest
 from stream.testing import small_config
 from stream.web.masking import without_secrets
 from tests.unit.web.support import World
+
+ADDRESSES = [
+    (method.upper(), path)
+    for path, operations in World().client().get("/openapi.json").json()["paths"].items()
+    for method in operations
+    if path.startswith("/v1/")
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +46,40 @@ def test_what_makes_no_sense_is_refused_with_its_place(world: World, query: str)
     answer = world.client().get(f"/v1/series?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["where"] == f"query.{query.partition('=')[0]}"
+
+
+def test_a_parameter_that_an_address_does_not_take_is_refused_with_those_that_it_does(world: World) -> None:
+    answer = world.client().get("/v1/series?point=3&partition=all")
+    told = answer.json()
+    assert answer.status_code == 422
+    assert told["errors"] == [{"where": "query.point", "problem": "unknown parameter; did you mean 'points'?"}]
+    assert told["cure"] == (
+        "Query parameters of GET /v1/series: partition, since, points. /docs says what each may be."
+    )
+
+
+@pytest.mark.parametrize("row", ADDRESSES, ids=" ".join)
+def test_every_address_of_the_api_refuses_parameters_that_nobody_knows(world: World, row: tuple[str, str]) -> None:
+    method, path = row
+    kind = "application/octet-stream" if row == ("POST", "/v1/models") else "application/json"
+    path = re.sub(r"\{\w+\}", "7", path)
+    answer = world.client("admin").request(method, f"{path}?unheard=1", content=b"{}", headers={"Content-Type": kind})
+    assert answer.status_code == 422, answer.text
+    assert "query.unheard" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])
+def test_metrics_and_health_answer_whatever_else_they_are_asked(world: World, path: str) -> None:
+    assert world.client().get(f"{path}?unheard=1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/series?points=1"), ("POST", "/v1/pause"), ("GET", "/v1/nothing"), ("PUT", "/v1/pause")],
+)
+def test_whatever_is_refused_says_what_to_do(world: World, method: str, path: str) -> None:
+    answer = world.client("admin").request(method, path, json={})
+    assert answer.json()["cure"]
 
 
 def test_what_the_feeds_know_is_added_to_what_the_history_tells(world: World) -> None:

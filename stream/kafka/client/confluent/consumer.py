@@ -47,6 +47,7 @@ class ConfluentConsumer:
         self._assigned: set[Partition] = set()
         self._paused: set[Partition] = set()
         self._closed = False
+        self._member = False
         self._trouble = Trouble()
         settings = connection(kafka, self._trouble) | {
             "group.id": config.group,
@@ -72,6 +73,10 @@ class ConfluentConsumer:
             settings["group.instance.id"] = kafka.instance
         self._consumer = connect(lambda: self._subscribed(settings), kafka, self._trouble)
         self._intake = Intake(self._consumer, self._on_error)
+
+    @property
+    def member(self) -> bool:
+        return self._member
 
     def poll(self, timeout: float) -> Batches:
         try:
@@ -186,6 +191,7 @@ class ConfluentConsumer:
         return failure("reading from Kafka", error, self._trouble)
 
     def _on_assign(self, consumer: Consumer, events: list[TopicPartition]) -> None:
+        self._member = True
         added = self._with_labels(events)
         for tp in added:
             self._intake.starts(tp, -1)
@@ -210,6 +216,7 @@ class ConfluentConsumer:
         self._owner.revoked(gone, committed=committed)
 
     def _on_lost(self, consumer: Consumer, events: list[TopicPartition]) -> None:
+        self._member = False
         lost = self._with_labels(events)
         self._release(consumer, lost)
         self._owner.revoked(lost, committed=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
@@ -39,12 +39,14 @@ class ConfluentProducer:
     def send(self, record: Outgoing, on_error: Callable[[BaseException], object]) -> None:
         def delivered(error: KafkaError | None, _: Message) -> None:
             if error is not None:
-                on_error(KafkaException(error))
+                on_error(BrokerError(error.str()))
 
         try:
             send(self._producer, record, delivered)
         except (*RAISED, BufferError) as error:
-            on_error(error)
+            told = BrokerError(reason(error).str())
+            told.__cause__ = error
+            on_error(told)
 
     def flush(self, timeout: float) -> None:
         flush(self._producer, timeout, self._trouble)

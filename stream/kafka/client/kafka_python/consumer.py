@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 import structlog
 from kafka import AsyncConsumerRebalanceListener, KafkaConsumer
 from kafka import errors as kafka_errors
+from kafka.coordinator.base import MemberState
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from stream.errors import BrokerError
 from stream.kafka.client.base import Batches, Group, Owner, Partition, Position, Regrouped
 from stream.kafka.client.kafka_python.assignment import EventsAssignor, bring_along
 from stream.kafka.client.kafka_python.mended import Mended
-from stream.kafka.client.kafka_python.settings import connect, connection, failure
+from stream.kafka.client.kafka_python.settings import connect, connection, failure, in_words
 from stream.kafka.client.limits import CONNECT_SECONDS, FETCH_BYTES, FETCH_WAIT_MS
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class KafkaPythonConsumer:
             self.close(0.0)
             raise failure("asking for the partitions of the inputs", error) from error
 
+    @property
+    def member(self) -> bool:
+        return self._consumer._coordinator.state is MemberState.STABLE
+
     def poll(self, timeout: float) -> Batches:
         self._mended.before_poll()
         try:
@@ -105,7 +110,7 @@ class KafkaPythonConsumer:
         try:
             self._consumer.end_offsets([anyone], timeout_ms=int(timeout * 1000))
         except kafka_errors.KafkaError as error:
-            raise BrokerError(f"no Kafka broker answers at {self._address}: {error}") from error
+            raise BrokerError(f"no Kafka broker answers at {self._address}: {in_words(error)}") from error
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         tp = TopicPartition(topic, partition)
@@ -128,7 +133,7 @@ class KafkaPythonConsumer:
         try:
             self._consumer.close(autocommit=False, timeout_ms=int(timeout * 1000))
         except kafka_errors.KafkaError as error:
-            log.warning("group_not_left", error=str(error))
+            log.warning("group_not_left", error=in_words(error))
 
     def _owned(self) -> Sequence[TopicPartition]:
         """What this member may say it owns when it joins: nothing once the group has gone on without it.
@@ -165,7 +170,7 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
                 await self._consumer.commit_async(offsets(positions))
             committed = True
         except (BrokerError, kafka_errors.KafkaError) as error:
-            log.warning("not_committed_before_rebalance", error=str(error))
+            log.warning("not_committed_before_rebalance", error=in_words(error))
         self._owner.revoked(partitions, committed=committed)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:

@@ -11,7 +11,7 @@ from kafka import errors as kafka_errors
 from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.kafka.client.base import Outgoing
-from stream.kafka.client.kafka_python.settings import connect, connection
+from stream.kafka.client.kafka_python.settings import connect, connection, in_words
 from stream.kafka.client.limits import (
     BATCH_BYTES,
     DELIVERY_SECONDS,
@@ -29,12 +29,17 @@ class KafkaPythonProducer:
         self._producer = make(config, retry_backoff_ms=RETRY_MS)
 
     def send(self, record: Outgoing, on_error: Callable[[BaseException], object]) -> None:
+        def failed(error: BaseException) -> None:
+            told = BrokerError(in_words(error))
+            told.__cause__ = error
+            on_error(told)
+
         try:
             future = send(self._producer, record)
         except kafka_errors.KafkaError as error:
-            on_error(error)
+            failed(error)
             return
-        future.add_errback(on_error)
+        future.add_errback(failed)
 
     def flush(self, timeout: float) -> None:
         flush(self._producer, timeout)
@@ -72,7 +77,7 @@ def flush(producer: Any, timeout: float) -> None:
     try:
         producer.flush(timeout)
     except kafka_errors.KafkaError as error:
-        raise BrokerError(f"Kafka did not acknowledge outputs within {timeout:g} s: {error}") from error
+        raise BrokerError(f"Kafka did not acknowledge outputs within {timeout:g} s: {in_words(error)}") from error
 
 
 def close(producer: Any, timeout: float) -> None:

@@ -11,7 +11,7 @@ from kafka.structs import TopicPartition
 from stream.config.kafka import KafkaConfig
 from stream.errors import BrokerError
 from stream.kafka.client.base import Batches, Bounds, LogReader, NoTopicError, Partition, Truncated
-from stream.kafka.client.kafka_python.settings import connect, connection
+from stream.kafka.client.kafka_python.settings import connect, connection, in_words
 from stream.kafka.client.limits import FETCH_BYTES
 
 
@@ -69,7 +69,7 @@ class KafkaPythonReader(LogReader):
             (tp, wanted), *_ = error.args[0].items()
             raise Truncated(tp.topic, tp.partition, wanted, self.bounds(tp.topic, tp.partition).first) from error
         except kafka_errors.KafkaError as error:
-            raise BrokerError(f"reading from Kafka failed: {error}") from error
+            raise BrokerError(f"reading from Kafka failed: {in_words(error)}") from error
         return {(tp.topic, tp.partition): records for tp, records in batches.items()}
 
     def has_passed(self, topic: str, partition: int, offset: int) -> bool:
@@ -93,4 +93,4 @@ class KafkaPythonReader(LogReader):
         return numbers
 
     def _silent(self, error: Exception) -> BrokerError:
-        return BrokerError(f"Kafka at {self._address} does not answer: {type(error).__name__}")
+        return BrokerError(f"Kafka at {self._address} does not answer: {in_words(error)}")

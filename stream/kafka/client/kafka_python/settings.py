@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
@@ -64,7 +64,7 @@ def connect(make: Callable[[], Any], config: KafkaConfig) -> Any:
         try:
             return make()
         except kafka_errors.KafkaError as error:
-            why = overheard.reason or str(error)
+            why = overheard.reason or in_words(error)
             if config.sasl and "disconnected" in why:  # the client often misses the answer that comes before that
                 why = f"{why}, as after a failed authentication (kafka.sasl)"
             raise BrokerError(
@@ -77,10 +77,34 @@ def failure(doing: str, error: BaseException) -> BrokerError:
     """What to raise when `doing` something has failed."""
     kind = Fenced if isinstance(error, _FENCED) else Regrouped if isinstance(error, _REGROUPED) else BrokerError
     cure = MIXED_GROUP if isinstance(error, kafka_errors.InconsistentGroupProtocolError) else None
-    return kind(f"{doing} failed: {error}", cure)
+    return kind(f"{doing} failed: {in_words(error)}", cure)
 
 
-_FAILED = re.compile(r"Bootstrap connection to \S+ failed: (?:\[Error -?\d+\] )?(.*) \(backoff")
+_LATE = (kafka_errors.KafkaTimeoutError, kafka_errors.RequestTimedOutError)
+_CUT_OFF = (kafka_errors.KafkaConnectionError, kafka_errors.NetworkExceptionError, kafka_errors.NodeNotReadyError)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
+
+
+def in_words(error: BaseException) -> str:
+    """What the client's error means, for people: the names of its classes are nobody's words."""
+    if not isinstance(error, kafka_errors.KafkaError):
+        return str(error)
+    if isinstance(error, _LATE):
+        return "no answer in time"
+    known = type(error) is not kafka_errors.KafkaError
+    kind = "no connection" if isinstance(error, _CUT_OFF) else name_in_words(type(error).__name__) if known else ""
+    inner = error.args[0] if error.args else ""
+    why = in_words(inner) if isinstance(inner, BaseException) else inner if isinstance(inner, str) else ""
+    return ": ".join(filter(None, (kind, why))) or "it does not say why"
+
+
+def name_in_words(name: str) -> str:
+    """What an error of the broker is called, for people: "leader not available"."""
+    return " ".join(_WORD.findall(name.removesuffix("Error"))).lower()
+
+
+_FAILED: Final = "Bootstrap connection to"
+_TELLING: Final = ("authentication", "handshake")
 
 
 class _Overheard(logging.Handler):
@@ -92,14 +116,13 @@ class _Overheard(logging.Handler):
         self._log = logging.getLogger("kafka.net.manager")
 
     def emit(self, record: logging.LogRecord) -> None:
-        found = _FAILED.match(record.getMessage())
-        if found:
-            self._reasons.append(found[1])
+        if record.msg.startswith(_FAILED) and isinstance(record.args, tuple):
+            self._reasons += [in_words(one) for one in record.args if isinstance(one, BaseException)]
 
     @property
     def reason(self) -> str:
         """The first reason, or a later one that says more than that the broker hung up; empty when there was none."""
-        telling = (reason for reason in self._reasons if "Authentication" in reason or "Handshake" in reason)
+        telling = (reason for reason in self._reasons if any(word in reason.lower() for word in _TELLING))
         return next(telling, self._reasons[0] if self._reasons else "")
 
     def __enter__(self) -> Self:

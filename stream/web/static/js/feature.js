@@ -13,6 +13,8 @@ import { detectorName, kindName, stateName, whereOf } from "./words.js";
 
 const EVERY = 10_000; // milliseconds between two looks while it is open
 const SHOWN = 12; // categories in the chart
+const LEAST = 0.0005; // share of what is not told apart from which on it is shown
+const REST = "all other values"; // what is beyond the categories that are told, one called "other" not among it
 const CONCERN = ["warmup", "stable", "warning", "drift"]; // states of a detector, as the API ranks them
 
 const drawer = byId("feature");
@@ -140,17 +142,21 @@ function categories(reference, current) {
   const all = [...new Set([...Object.keys(reference?.shares ?? {}), ...Object.keys(current?.shares ?? {})])];
   all.sort((a, b) => share(reference, b) + share(current, b) - share(reference, a) - share(current, a));
   const most = [...all].sort((a, b) => Math.abs(share(current, b) - share(reference, b)) - Math.abs(share(current, a) - share(reference, a)))[0];
-  const values = all.slice(0, SHOWN).reverse();
+  const shown = all.slice(0, SHOWN);
+  const rest = (one, named) => (one ? Math.max(0, 1 - named.reduce((sum, value) => sum + share(one, value), 0)) : 0);
+  const beyond = (named) => [reference, current].some((one) => rest(one, named) >= LEAST);
+  const values = [...(beyond(shown) ? [REST] : []), ...[...shown].reverse()];
+  const shareOf = (one, value) => (value === REST ? rest(one, shown) : share(one, value));
   const bars = [["now", current, "champion"], ["reference", reference, "baseline"]].filter(([label, one]) => one && parts.legend.shows(label));
   return {
     height: 70 + 34 * values.length,
-    traces: bars.map(([label, one, of]) => ({ type: "bar", orientation: "h", name: label, y: values, x: values.map((value) => share(one, value)), marker: { color: colour(of) }, hovertemplate: "%{x:.2%}" })),
+    traces: bars.map(([label, one, of]) => ({ type: "bar", orientation: "h", name: label, y: values, x: values.map((value) => shareOf(one, value)), marker: { color: colour(of) }, hovertemplate: "%{x:.2%}" })),
     layout: {
       barmode: "group", bargap: 0.25, hovermode: "y unified", margin: { l: 110, r: 12, t: 4, b: 30 },
       xaxis: { type: "linear", tickformat: ".0%", showgrid: true, gridcolor: colour("grid"), rangemode: "tozero" }, yaxis: { type: "category", showgrid: false, nticks: 40 },
     },
     summary: reference && current ? `${most} changed most: ${percent(share(current, most))} now, ${percent(share(reference, most))} in the reference.` : "How often each value comes.",
-    table: () => ({ columns: [{ head: "Value" }, { head: "Reference", number: true }, { head: "Now", number: true }], rows: all.map((value) => [value, percent(share(reference, value)), percent(share(current, value))]) }),
+    table: () => ({ columns: [{ head: "Value" }, { head: "Reference", number: true }, { head: "Now", number: true }], rows: [...all.map((value) => [value, share(reference, value), share(current, value)]), ...(beyond(all) ? [[REST, rest(reference, all), rest(current, all)]] : [])].map(([value, ...shares]) => [value, ...shares.map(percent)]) }),
   };
 }
 

@@ -8,6 +8,7 @@ import { blind, old } from "./standing.js";
 import { metricName } from "./words.js";
 
 const NEWEST = 80; // columns in a small curve
+const ENOUGH = 1000; // scored predictions before a model is called better or worse: it begins with none, and chance is large
 const LEAST = 0.1; // what moved less than that, as a share of itself, is not to look dramatic
 
 const last = (name) => (old() ? null : state.series?.[name]?.at(-1) ?? null);
@@ -22,6 +23,8 @@ function standing() {
   if (!values.length) return { value: number(own, 3), said: metricName(overview.metric) };
   const sign = overview.higher_is_better ? 1 : -1;
   const [name, best] = values.sort((a, b) => sign * (b[1] - a[1]))[0];
+  if (overview.labelled < ENOUGH) return { value: number(own, 3), said: `too few labels to compare it (${count(overview.labelled)})` };
+  if (own === best) return { value: number(own, 3), said: `as good as ${name}` };
   const better = sign * (own - best) > 0;
   return { value: number(own, 3), said: `${better ? "better" : "not better"} than ${name} (${number(best, 3)})`, tone: better ? "good" : "bad" };
 }
