@@ -18,6 +18,7 @@ of a cost matrix in which a missed fraud costs as much as `--miss` false alarms,
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from abc import ABC, abstractmethod
 from array import array
@@ -210,7 +211,7 @@ def main() -> None:
     parser.add_argument("--miss", type=float, default=100.0, help="cost of a missed fraud, in false alarms")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    console = Console()
+    console = Console(width=None if os.isatty(1) else 160)
     source = Payments(asked.seed, asked.imbalance, asked.per_day)
     rivals, truth = run(source, asked.events, console)
     first, last = float(truth.times[0]), float(truth.times[-1]) + 1.0

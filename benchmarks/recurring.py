@@ -15,6 +15,7 @@ Without a library (`adaptation.library: 0`), with it, and with the champion left
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10, help="streams, each with other weights")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=None if os.isatty(1) else 120)
     table = Table(
         Column("", no_wrap=True),
         *(f"visit {visit + 1}" for visit in range(VISITS)),
