@@ -60,7 +60,6 @@ def measured(options: argparse.Namespace) -> dict[int, list[Stretch]]:
     with Place() as place:
         stream = place.fill(*rows(options.events))
         config = place.service(MODELS[MODEL].learner, stream, "confluent", "exactly_once")
-        place.create({f"driftline-{config.app}-audit": 1})
         with Ends(place.address, config.topics.predictions, 1) as ends, Worker(place, config) as worker:
             worker.wait_for(lambda: ends.count() >= WARM)
             for _ in range(options.rounds):
@@ -76,10 +75,10 @@ def measured(options: argparse.Namespace) -> dict[int, list[Stretch]]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="What open pages cost.")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median is printed")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds of which the median is printed")
     parser.add_argument("--pages", type=int, nargs="+", default=[1, 10], help="numbers of pages, beside none")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of a stretch")
-    parser.add_argument("--events", type=int, default=2_000_000, help="length of the backlog")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of a stretch")
+    parser.add_argument("--events", type=int, default=3_000_000, help="length of the backlog")
     options = parser.parse_args()
     found = measured(options)
     table = Table("pages open", title="A worker with pages open")

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-# A worker that a test forks imports its way through the path; last in it, so that the installed package is tested.
-sys.path.append(str(Path(__file__).parents[1]))
+# A worker that a test forks imports its way through the path; last in it, so that the installed package is tested. After
+# that what benchmarks share: a script beside it has a package's name.
+ROOT = Path(__file__).parents[1]
+sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 
 # A test run started in the background of a shell ignores Ctrl-C, and so would every command that a test starts to see
 # what it does on Ctrl-C. A handler is not inherited, an ignored signal is.

@@ -116,7 +116,7 @@ class Place(Started):
     def service(self, learner: dict[str, Any], stream: Stream, client: str, delivery: str, **overrides: Any) -> Config:
         """The configuration of a service that has output topics of its own, which are made."""
         app = self.name("app")
-        topics: dict[str, str | None] = {name: f"{app}-{name}" for name in (*OUTPUTS, "journal")}
+        topics: dict[str, str | None] = {name: f"{app}-{name}" for name in (*OUTPUTS, "journal", "audit")}
         made = {name: stream.partitions if purpose == "journal" else 1 for purpose, name in topics.items() if name}
         made[f"{app}-predictions"] = stream.partitions
         self.create(made)
