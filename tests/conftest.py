@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-# A worker that a test forks imports its way through the path; last in it, so that the installed package is tested. After
-# that what benchmarks share: a script beside it has a package's name.
+# A worker that a test forks imports its way through the path; last in it, so that the installed package is tested. What
+# benchmarks share comes after that: a script beside it has a package's name.
 ROOT = Path(__file__).parents[1]
 sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 
