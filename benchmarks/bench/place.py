@@ -48,7 +48,7 @@ class Place(Started):
 
     def start(self) -> None:
         self._box.start()
-        self._admin = AdminClient({"bootstrap.servers": self.address})
+        self._admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
         self._key = Path(self._folder.name) / "signing.key"
         self._key.write_text(secrets.token_hex(32))
 
