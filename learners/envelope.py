@@ -206,8 +206,9 @@ def _verify(envelope: Envelope, keys: KeyRing) -> None:
         )
     if not key.verify(envelope.signature, envelope.front, envelope.nonce, envelope.body):
         raise Untrusted(
-            f"the artifact's signature by key {envelope.key_id!r} does not hold: the bytes were altered or damaged "
-            "after signing, or two parties use one key id for different secrets. Store it again from its source."
+            f"the artifact's signature by key {envelope.key_id!r} does not hold: it was signed with another "
+            "secret than the one here under this id, or the bytes were altered or damaged since. Give the secret that "
+            "it was signed with, or store it again from its source."
         )
     if keys.encrypted_only and not envelope.encryption_id:
         raise Untrusted(

@@ -41,26 +41,32 @@ _SEVERITIES: Final = {"critical": "bold red", "warning": "yellow"}
 
 
 def alert_line(alert: Alert) -> Text:
-    """All that is said of an alert: time (UTC), severity, kind, what changed and how, the evidence, what was done."""
+    """All that is said of an alert: time (UTC), severity, kind, what changed and how, the evidence, what was done.
+
+    Categories and classes are as their senders wrote them: what a terminal would obey is told instead.
+    """
     line = Text(f"{moment(alert.ts)}  ")
-    line.append(f"{alert.severity:<8}  ", _SEVERITIES.get(alert.severity, "cyan"))
-    line.append(f"{kind_of(alert):<16}  ", STYLES.get(alert.kind, ""))
-    line.append(subject_of(alert), "bold")
+    line.append(f"{_tame(alert.severity):<8}  ", _SEVERITIES.get(alert.severity, "cyan"))
+    line.append(f"{_tame(kind_of(alert)):<16}  ", STYLES.get(alert.kind, ""))
+    line.append(_tame(subject_of(alert)), "bold")
     for part in (progress_of(alert), change_of(alert), evidence_of(alert), others_of(alert)):
         if part:
-            line.append(f"  {part}")
+            line.append(f"  {_tame(part)}")
     if alert.action != "none":
-        line.append(f"  {words(alert.action)}", "cyan")
-    line.append(f"  {alert.model} v{alert.model_version}, partition {alert.partition} at {alert.offset}", "dim")
+        line.append(f"  {_tame(words(alert.action))}", "cyan")
+    line.append(f"  {_tame(alert.model)} v{alert.model_version}, partition {alert.partition} at {alert.offset}", "dim")
     return line
 
 
 def prediction_line(prediction: Prediction) -> Text:
-    """All that is said of a prediction: time (UTC), key, id, answer with its probability, version, latency, source."""
+    """All that is said of a prediction: time (UTC), key, id, answer with its probability, version, latency, source.
+
+    Keys, ids and classes are as their senders wrote them: what a terminal would obey is told instead.
+    """
     line = Text(f"{moment(prediction.ts)}  ")
-    line.append(f"{prediction.key or '-':<8}  {prediction.id}  ")
-    line.append(answer_of(prediction), "bold")
-    line.append(f"  {prediction.model} v{prediction.model_version}", "green")
+    line.append(f"{_tame(str(prediction.key or '-')):<8}  {_tame(str(prediction.id))}  ")
+    line.append(_tame(answer_of(prediction)), "bold")
+    line.append(f"  {_tame(prediction.model)} v{prediction.model_version}", "green")
     line.append(f"  {prediction.latency_ms:.1f} ms", "dim")
     line.append(f"  partition {prediction.partition} at {prediction.offset}", "dim")
     return line

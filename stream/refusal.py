@@ -37,6 +37,7 @@ _MAX_MESSAGE = 240
 CUT: Final = " ..."
 """How a message ends that was too long."""
 _NUMBER = b"-0123456789"
+_FINITE = "a number from -1.8e308 to 1.8e308"
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -98,7 +99,10 @@ def _check(row: dict[str, msgspec.Raw], field: Field) -> Refusal | None:
         found = None
     if found is not None and (field.spelt in (None, found) or folded(found) != folded(field.spelt)):
         return None
-    return Refusal(_reason(field, value), _cut(f"{field.name} is {_quote(value)}; expected {field.expected}."))
+    reason = _reason(field, value)
+    # A number is no answer to one that is refused for its size, least of all where values are hidden.
+    expected = _FINITE if reason == OUT_OF_RANGE and field.type is float else field.expected
+    return Refusal(reason, _cut(f"{field.name} is {_quote(value)}; expected {expected}."))
 
 
 def _reason(field: Field, value: bytes) -> str:

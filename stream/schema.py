@@ -26,6 +26,7 @@ MAX_QUOTE: Final = 40
 
 _INT64 = 2**63
 _YEAR_10000 = 253_402_300_800.0
+_SPAN = "since 1970, up to the year 9999 (see events.time_unit)"
 
 Kind: TypeAlias = Literal["id", "time", "label", "number", "text", "choice", "boolean"]
 
@@ -123,9 +124,9 @@ def _time_field(path: str, unit: Literal["s", "ms", "iso"]) -> Field:
         return Field("time", _path(path), _path(path), datetime, True, 'a time such as "2013-01-31T09:15:00Z"')
     if unit == "ms":
         type_ = Annotated[float, msgspec.Meta(ge=0, lt=_YEAR_10000 * 1000)]
-        return Field("time", _path(path), _path(path), type_, True, "milliseconds since 1970 (see events.time_unit)")
+        return Field("time", _path(path), _path(path), type_, True, f"milliseconds {_SPAN}")
     type_ = Annotated[float, msgspec.Meta(ge=0, lt=_YEAR_10000)]
-    return Field("time", _path(path), _path(path), type_, True, "seconds since 1970 (see events.time_unit)")
+    return Field("time", _path(path), _path(path), type_, True, f"seconds {_SPAN}")
 
 
 def _label_field(path: str, model: ModelConfig, *, required: bool) -> Field:

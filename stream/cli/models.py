@@ -120,7 +120,7 @@ def promote(
         before=changes.pointer(champion),
         reason=reason,
     )
-    _tell(name, champion, now)
+    _tell(store, name, champion, now)
 
 
 @app.command()
@@ -147,7 +147,7 @@ def rollback(
         before=changes.pointer(champion),
         reason=reason,
     )
-    _tell(name, champion, now)
+    _tell(store, name, champion, now)
 
 
 @app.command()
@@ -241,9 +241,12 @@ def _refuse_unknown_model(store: ModelStore, name: str, asked: str | None) -> No
         )
 
 
-def _tell(name: str, before: Champion | None, after: Champion) -> None:
+def _tell(store: ModelStore, name: str, before: Champion | None, after: Champion) -> None:
     was = "none" if before is None else f"version {before.version}"
     say(f"champion of {name}: {was} -> version {after.version} (epoch {after.epoch}, {after.reason})")
+    meta = store.version(name, after.version)
+    if meta.reason == "first" and not meta.labels:
+        say(f"Version {meta.version} serves as it was stored, before its first label: it knows nothing yet.")
 
 
 _NOWHERE: Final = "no task: none has taken it up yet, or all have retired it (adaptation.max_labels without winning)"

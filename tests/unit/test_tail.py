@@ -134,6 +134,16 @@ def test_two_values_that_differ_do_not_look_the_same(before: float, after: float
     assert f"pressure (ks)  up {told}  " in line.plain
 
 
+def test_what_a_terminal_would_obey_is_told_instead_in_what_senders_wrote() -> None:
+    said = Prediction("f\x1b[31m1", "UA\n1545", 0.0, "late\x9b2J", {"late\x9b2J": 0.8}, "m", 3, 0.42, 1, 81920)
+    drifted = alert(detector="chi_squared", feature="carrier", detail="M\x1b]0;Q", segment="origin=J\rFK")
+    beside = alert(contributors=(Contributor("ks", "temp"), Contributor("chi_squared", "dest", detail="L\x07AX")))
+
+    assert "UA\\n1545  f\\x1b[31m1  late\\x9b2J 80%" in prediction_line(said).plain
+    assert "carrier=M\\x1b]0;Q where origin=J\\rFK (chi_squared)" in alert_line(drifted).plain
+    assert "with dest=L\\x07AX" in alert_line(beside).plain
+
+
 def test_a_drifted_category_is_named() -> None:
     line = alert_line(alert(detector="chi_squared", feature="carrier", detail="MQ", before=0.07, after=0.09))
 

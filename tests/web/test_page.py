@@ -185,6 +185,7 @@ def test_a_version_is_promoted_with_a_reason(browser: Browser, serve: Start) -> 
     browser.open(service.url)
     browser.see("models", "[data-key=promote-1]")
     browser.press("[data-key=promote-1]")
+    browser.says("#confirm", "Version 1 serves as it was stored, before its first label")
     browser.says("#confirm", "Version 4 stops serving; version 1")
     browser.keys("the old world is back", "TAB", "TAB", "ENTER")
     browser.wait(lambda: service.posts, "a post")

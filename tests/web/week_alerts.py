@@ -153,7 +153,8 @@ def models() -> list[Json]:
         half = 0.012 + 0.002 * number
         return {
             "version": number, "digest": f"{int(chance('digest', number) * 2**32):08x}" * 8, "recipe": "logistic",
-            "parents": parents, "reason": reason, "created": created, "who": "driftline-worker-1", "labels": 3950,
+            "parents": parents, "reason": reason, "created": created, "who": "driftline-worker-1",
+            "labels": 0 if reason == "first" else 3950,
             "scores": {"log_loss": loss, "accuracy": round(0.99 - loss / 4, 4)},
             "intervals": {"log_loss": [round(loss - half, 4), round(loss + half, 4)]},
             "span": [120_000 * number, 120_000 * number + 81_000], "size_bytes": 41_300 + 900 * number,

@@ -126,6 +126,17 @@ def test_rollback_goes_back_and_then_has_nothing_left(config: Path, two_versions
     assert "there is none before it" in str(result.exception)
 
 
+def test_going_back_to_a_version_that_was_stored_before_its_first_label_says_that_it_knows_nothing(
+    config: Path, store: ModelStore
+) -> None:
+    for epoch, labels in enumerate((0, 200)):
+        version = store.publish("delays", make_learner(labels), meta=make_meta(labels=labels))
+        store.promote("delays", version, expected_epoch=epoch, reason="first", who="task 0")
+
+    assert "Version 1 serves as it was stored, before its first label" in output(config, "rollback")
+    assert "knows nothing" not in output(config, "promote", "2")
+
+
 def test_rollback_to_a_version_by_number(config: Path, two_versions: ModelStore) -> None:
     output(config, "rollback", "1")
     assert serving(two_versions) == 1

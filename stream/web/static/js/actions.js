@@ -10,6 +10,11 @@ export function rollbackTarget() {
   return target?.version ?? null;
 }
 
+/** What to know before a version serves that was stored before its first label; false for others. */
+function untaught(model) {
+  return model?.reason === "first" && !model.labels && `Version ${model.version} serves as it was stored, before its first label: it knows nothing yet.`;
+}
+
 export function rollBack() {
   const served = champion();
   const target = rollbackTarget();
@@ -17,6 +22,7 @@ export function rollBack() {
     title: target === null ? "Roll back to the version before?" : `Roll back to version ${target}?`,
     what: [
       served && `Version ${served.version} stops serving${target === null ? "" : `; version ${target} serves from the next predictions on`}.`,
+      untaught(state.models?.find((model) => model.version === target)),
       "Predictions that are out already stay as they are. Each names the version that made it.",
       "This is not taken back by itself. You can promote any version again.",
     ],
@@ -36,6 +42,7 @@ export function promote(model) {
     title: `Promote version ${model.version}?`,
     what: [
       served && `Version ${served.version} stops serving; version ${model.version} (${model.recipe}) serves from the next predictions on.`,
+      untaught(model),
       "The present champion goes on in its shadow. If it proves better while that lasts, it is brought back by itself.",
       "You can roll back at any time.",
     ],
