@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -244,9 +245,10 @@ def _refuse_unknown_model(store: ModelStore, name: str, asked: str | None) -> No
 def _tell(store: ModelStore, name: str, before: Champion | None, after: Champion) -> None:
     was = "none" if before is None else f"version {before.version}"
     say(f"champion of {name}: {was} -> version {after.version} (epoch {after.epoch}, {after.reason})")
-    meta = store.version(name, after.version)
-    if meta.reason == "first" and not meta.labels:
-        say(f"Version {meta.version} serves as it was stored, before its first label: it knows nothing yet.")
+    with suppress(StoreError):  # it is done, whether or not this can be told
+        meta = store.version(name, after.version)
+        if meta.reason == "first" and not meta.labels:
+            say(f"Version {meta.version} serves as it was stored, before its first label: it knows nothing yet.")
 
 
 _NOWHERE: Final = "no task: none has taken it up yet, or all have retired it (adaptation.max_labels without winning)"
