@@ -25,6 +25,10 @@ from stream.telemetry import Telemetry
         (errors.LeaderNotAvailableError(), "leader not available"),
         (errors.OffsetOutOfRangeError({TopicPartition("t", 0): 9}), "offset out of range"),
         (errors.SaslAuthenticationFailedError("wrong password"), "sasl authentication failed: wrong password"),
+        (
+            errors.SaslAuthenticationFailedError(str(errors.SaslAuthenticationFailedError("x"))),
+            "sasl authentication failed: x",
+        ),
         (errors.KafkaError("the listener raised"), "the listener raised"),
         (errors.KafkaError(), "it does not say why"),
         (OSError("disk full"), "disk full"),

@@ -82,6 +82,8 @@ def failure(doing: str, error: BaseException) -> BrokerError:
 
 _LATE = (kafka_errors.KafkaTimeoutError, kafka_errors.RequestTimedOutError)
 _CUT_OFF = (kafka_errors.KafkaConnectionError, kafka_errors.NetworkExceptionError, kafka_errors.NodeNotReadyError)
+_CLASS = re.compile(r"(?:\[Error -?\d+\] )?\b[A-Z]\w*(?:Error|Exception)\b(?:: )?")
+"""What an error's text begins with, where the client put it into another error."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
 
 
@@ -94,7 +96,9 @@ def in_words(error: BaseException) -> str:
     known = type(error) is not kafka_errors.KafkaError
     kind = "no connection" if isinstance(error, _CUT_OFF) else name_in_words(type(error).__name__) if known else ""
     inner = error.args[0] if error.args else ""
-    why = in_words(inner) if isinstance(inner, BaseException) else inner if isinstance(inner, str) else ""
+    why = in_words(inner) if isinstance(inner, BaseException) else ""
+    if isinstance(inner, str):
+        why = _CLASS.sub("", inner)
     return ": ".join(filter(None, (kind, why))) or "it does not say why"
 
 
