@@ -242,7 +242,7 @@ def _classes(model: Any, schema: Schema) -> list[Any]:
     row: dict[str, Any] = dict.fromkeys(schema.numeric, 0.0) | dict.fromkeys(schema.categorical, "")
     try:
         return list(model.predict_proba_one(row))
-    except Exception:  # noqa: BLE001 - an estimator of any kind: see above
+    except Exception:  # noqa: BLE001 - an estimator of any kind, on a row it may not know: see the docstring
         return []
 
 

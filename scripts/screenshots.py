@@ -63,7 +63,7 @@ def demo() -> Iterator[str]:
         while not worth_showing(page):
             if time.monotonic() > deadline:
                 raise SystemExit(f"No drift of the errors was open within {_MINUTES:g} minutes.")
-            time.sleep(0.5)
+            time.sleep(0.5)  # questions to the API are limited, and nothing tells of a moment worth showing
         yield page
     finally:
         process.terminate()
@@ -71,8 +71,10 @@ def demo() -> Iterator[str]:
 
 
 def take(browser: Browser, name: str) -> None:
-    """Keep what is in sight as a picture."""
-    time.sleep(1.0)  # for what is drawn a moment after it is there
+    """Keep what is in sight as a picture, once it is drawn."""
+    browser.driver.execute_async_script(
+        "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+    )  # it is drawn
     browser.driver.save_screenshot(str(FOLDER / f"{name}.png"))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,7 +196,7 @@ def test_a_worker_that_starts_while_the_service_pauses_takes_nothing(stage: Stag
     stage.produce("events", [event(n) for n in range(20)])
     with InThread(stage) as service:
         service.wait_ready()
-        time.sleep(1.0)  # in which it would have predicted them; of what it has not begun to take it tells nothing
+        until(lambda: service.metric("driftline_lag_records", topic="events") == 20)  # it has seen them
         assert stage.predictions() == []
         control.resume(expected_epoch=1, who="anna", reason="now")
         assert len(stage.predictions(at_least=20)) == 20
