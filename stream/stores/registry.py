@@ -130,9 +130,7 @@ class ModelStore:
         """Metadata of one version. Raises UnknownVersion."""
         with redis_errors(self.where):
             data = self._redis.hget(self._versions_key(name), str(version))
-        if data is None:
-            raise UnknownVersion.of(name, version, self.where)
-        return self._meta(name, version, data)
+        return self._known(name, version, data)
 
     def load(self, name: str, version: int) -> tuple[Learner[Any], VersionMeta]:
         """A learner and its metadata. Raises UnknownVersion; Untrusted for bytes that are not those of the metadata's
@@ -148,12 +146,7 @@ class ModelStore:
         meta = self.version(name, version)
         with redis_errors(self.where):
             data = self._redis.get(f"{self._prefix}artifact:{meta.digest}")
-        if data is None:
-            raise UnknownVersion.without_artifact(name, version, self.where)
-        artifact = as_bytes(data)
-        if not _has_digest(artifact, meta.digest):
-            raise Untrusted(f"model {name} version {version}: its bytes are not those of its digest {meta.digest[:12]}")
-        return meta, artifact
+        return meta, self._whole(name, meta, data)
 
     def artifact(self, name: str, checksum: str) -> Learner[Any]:
         """The learner in the artifact of a digest. Raises as `load` does."""
@@ -192,12 +185,18 @@ class ModelStore:
         return _champion(fields)
 
     def load_champion(self, name: str, champion: Champion) -> Loaded:
-        """Fetch and verify a champion's artifact. Raises as `load` does."""
-        return Loaded(*self._verified(name, champion.version), champion)
+        """Fetch, with one question, and verify a champion's artifact. Raises as `load` does."""
+        version = champion.version
+        with redis_errors(self.where), self._redis.pipeline(transaction=False) as pipe:
+            pipe.hget(self._versions_key(name), str(version))
+            pipe.get(f"{self._prefix}artifact:{champion.digest}")
+            known, data = pipe.execute()
+        meta = self._known(name, version, known)
+        return Loaded(*self._verified(name, meta, self._whole(name, meta, data)), champion)
 
     def load_challenger(self, name: str, entered: Entered) -> Entrant:
         """Fetch and verify a challenger's artifact. Raises as `load` does."""
-        return Entrant(*self._verified(name, entered.version), entered)
+        return Entrant(*self._verified(name, *self.fetch(name, entered.version)), entered)
 
     def promote(
         self, name: str, version: int, *, expected_epoch: int, scope: str = GLOBAL, reason: str, who: str
@@ -304,8 +303,7 @@ class ModelStore:
 
     # helpers
 
-    def _verified(self, name: str, version: int) -> tuple[VersionMeta, Callable[[], Learner[Any]]]:
-        meta, data = self.fetch(name, version)
+    def _verified(self, name: str, meta: VersionMeta, data: bytes) -> tuple[VersionMeta, Callable[[], Learner[Any]]]:
         self.open(name, data, meta)
         return meta, partial(self.open, name, data)
 
@@ -314,6 +312,23 @@ class ModelStore:
 
     def _champion_key(self, name: str, scope: str) -> str:
         return f"{self._prefix}champion:{name}:{scope}"
+
+    def _whole(self, name: str, meta: VersionMeta, data: bytes | str | None) -> bytes:
+        """An artifact that was asked for, if it is there and has the digest of its metadata."""
+        if data is None:
+            raise UnknownVersion.without_artifact(name, meta.version, self.where)
+        artifact = as_bytes(data)
+        if not _has_digest(artifact, meta.digest):
+            raise Untrusted(
+                f"model {name} version {meta.version}: its bytes are not those of its digest {meta.digest[:12]}"
+            )
+        return artifact
+
+    def _known(self, name: str, version: int, data: bytes | str | None) -> VersionMeta:
+        """Metadata that was asked for, if there is such a version."""
+        if data is None:
+            raise UnknownVersion.of(name, version, self.where)
+        return self._meta(name, version, data)
 
     def _meta(self, name: str, version: int, data: bytes | str) -> VersionMeta:
         try:

@@ -173,16 +173,16 @@ class ChampionWatcher:
         return True
 
     def _look(self) -> None:
-        """Ask whether to pause, for the champion and for the challengers, and load what is another than before. Raises
+        """Ask for the champion, whether to pause and for the challengers, and load what is another than before. Raises
         StoreError.
         """
         champion = self._store.champion(self.name, self._scope)
         self._answered(champion)
-        self._pause = self._store.control.now().pause
         if champion is None:
             self._note_missing()
         elif champion != self._settled:
             self._load(champion)
+        self._pause = self._store.control.now().pause
         self._entrants.look()
 
     def _load(self, champion: Champion) -> None:
