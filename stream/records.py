@@ -227,8 +227,10 @@ class Promote(msgspec.Struct, frozen=True):
 Effect: TypeAlias = Prediction | Alert | Rejected | Promote
 
 
-Source: TypeAlias = Literal["champion", "challenger", "store"]
-"""Where a learner to swap in comes from: it is the task's own champion or challenger, or an artifact of the store."""
+Source: TypeAlias = Literal["champion", "challenger", "former", "store"]
+"""Where a learner to swap in comes from: it is the task's own champion or challenger, one that was its champion before
+and is kept by it, or an artifact of the store.
+"""
 
 
 def because(cause: str, why: str) -> str:

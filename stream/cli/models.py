@@ -148,7 +148,7 @@ def rollback(
         before=changes.pointer(champion),
         reason=reason,
     )
-    _tell(store, name, champion, now)
+    _tell(store, name, champion, now, back=True)
 
 
 @app.command()
@@ -242,12 +242,15 @@ def _refuse_unknown_model(store: ModelStore, name: str, asked: str | None) -> No
         )
 
 
-def _tell(store: ModelStore, name: str, before: Champion | None, after: Champion) -> None:
+def _tell(store: ModelStore, name: str, before: Champion | None, after: Champion, *, back: bool = False) -> None:
     was = "none" if before is None else f"version {before.version}"
     say(f"champion of {name}: {was} -> version {after.version} (epoch {after.epoch}, {after.reason})")
     with suppress(StoreError):  # it is done, whether or not this can be told
         meta = store.version(name, after.version)
-        if meta.reason == "first" and not meta.labels:
+        holders = [one for one, held in store.retention.holders(name).items() if back and meta.version in held]
+        if holders:
+            say(f"Version {meta.version} goes on with what it has learned since in {', '.join(holders)}.")
+        elif meta.reason == "first" and not meta.labels:
             say(f"Version {meta.version} serves as it was stored, before its first label: it knows nothing yet.")
 
 

@@ -175,6 +175,15 @@ class Adaptation:
         found = {one.version for one in self.contestants} | {model.version for model in self.library.models}
         return frozenset(found - {0})
 
+    def former(self, version: int) -> Learner[Any] | None:
+        """The model that was champion as this version, with all that it has learned: from the shadow of the champion,
+        or a copy of what the library has; None where neither has it.
+        """
+        for one in self.contestants:
+            if one.origin == "previous" and one.version == version:
+                return one.learner
+        return next((copy.deepcopy(one.learner) for one in self.library.models if one.version == version), None)
+
     def _enter(
         self,
         learner: Learner[Any],
@@ -359,6 +368,9 @@ class Adaptation:
         for one in list(self.contestants):
             if one.stage is Stage.PROPOSED and one.reason == cause:  # itself or, after a crash, its copy of the store
                 one.move(Cause.RESTORED if one.origin == "previous" else Cause.PROMOTED)
+                self.contestants.remove(one)
+            elif one.learner is champion:
+                one.move(Cause.CALLED_BACK)
                 self.contestants.remove(one)
             elif one.origin in ("pool", "pushed"):
                 one.begin_anew(next_offset, self._duel())

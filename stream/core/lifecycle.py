@@ -39,6 +39,7 @@ class Cause(Enum):
     REFUSED = "promotion refused"
     PROMOTED = "promoted"
     RESTORED = "brought back"
+    CALLED_BACK = "called back by hand"
     HELD_UP = "probation passed"
     PROVED_WORSE = "proved worse"
     ROLLED_BACK = "rolled back"
@@ -75,6 +76,7 @@ TRANSITIONS: Final[Mapping[tuple[Stage, Cause], Stage]] = {
     (Stage.PROBATION, Cause.SWAPPED): Stage.SHADOW,
     (Stage.CHAMPION, Cause.SWAPPED): Stage.SHADOW,
     (Stage.SHADOW, Cause.WON): Stage.PROPOSED,
+    (Stage.SHADOW, Cause.CALLED_BACK): Stage.CHAMPION,
     (Stage.SHADOW, Cause.HELD_UP): Stage.RETIRED,
     (Stage.SHADOW, Cause.SWAPPED): Stage.RETIRED,
     (Stage.SHADOW, Cause.REPEATED): Stage.TRAINING,

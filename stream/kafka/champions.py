@@ -17,7 +17,7 @@ from stream.config.model import Config
 from stream.errors import StoreError
 from stream.faultpoints import passing
 from stream.kafka.task import Task
-from stream.records import Challenge, Command, Promote, PromotionRefused, Swap, Withdraw
+from stream.records import Challenge, Command, Promote, PromotionRefused, Source, Swap, Withdraw, cause_of
 from stream.stores.base import Champion, Loaded, StaleWriter, VersionMeta
 from stream.stores.control import Pause
 from stream.stores.registry import ModelStore
@@ -111,7 +111,7 @@ class Champions:
             self._serving[task.partition] = newest.champion
             if newest.version != task.engine.state.version:
                 self._proposals.pop(task.partition, None)
-                return self._swap(newest)
+                return self._swap(task, newest)
         return self._challenge(task)
 
     def command(self, task: Task, *, settled: bool) -> Command | None:
@@ -179,19 +179,24 @@ class Champions:
             if champion.version == state.version:
                 self._show(self._store.version(self._name, champion.version))
             else:
-                swap = self._swap(self._store.load_champion(self._name, champion))
+                swap = self._swap(task, self._store.load_champion(self._name, champion))
         except (StoreError, ArtifactError) as error:
             log.error("champion_not_loaded", model=self._name, serving=state.version, error=str(error))
             return None
         self._serving[task.partition] = champion
         return swap
 
-    def _swap(self, loaded: Loaded) -> Command:
-        reason = loaded.champion.reason
-        log.info("model_swapped", model=self._name, version=loaded.version, epoch=loaded.epoch, reason=reason)
+    def _swap(self, task: Task, loaded: Loaded) -> Command:
+        """Serve with another champion: as it is stored or, going back to one, with what it has learned since, where the
+        task still has it.
+        """
+        version, reason, digest = loaded.version, loaded.champion.reason, loaded.meta.digest
+        former = task.engine.state.former(version) if cause_of(reason) == "rollback" else None
+        source: Source = "store" if former is None else "former"
+        log.info("model_swapped", model=self._name, version=version, epoch=loaded.epoch, reason=reason, source=source)
         self._telemetry.add_swap(reason)
         self._show(loaded.meta)
-        return Swap(loaded.learner(), loaded.version, reason, "store", loaded.meta.digest)
+        return Swap(loaded.learner() if former is None else former, version, reason, source, digest)
 
     def _register(self, task: Task) -> Command:
         """Make the model of a task the champion of a store that has none. Raises StaleWriter, StoreError."""

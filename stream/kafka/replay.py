@@ -137,4 +137,9 @@ class Replay:
             if challenger is None:
                 raise Gap(f"version {step.version} was this task's challenger, but it has none")
             return challenger.learner
+        if step.source == "former":
+            former = state.former(step.version)
+            if former is None:
+                raise Gap(f"version {step.version} was champion of this task before, but the task does not have it")
+            return former
         return self._load(step.digest)

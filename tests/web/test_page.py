@@ -165,6 +165,7 @@ def test_rolling_back_says_what_will_happen_and_posts_the_reason(browser: Browse
     browser.open(service.url)
     browser.press("[data-key=undo]")
     browser.says("#confirm", "Roll back to version 2?", "Version 4 stops serving; version 2 serves")
+    browser.says("#confirm", "Version 2 comes back with what it has learned since in task 0, task 1.")
     browser.press("#confirm [type=submit]")
     browser.keys(" ")
     browser.press("#confirm [type=submit]")

@@ -159,6 +159,7 @@ def models() -> list[Json]:
             "intervals": {"log_loss": [round(loss - half, 4), round(loss + half, 4)]},
             "span": [120_000 * number, 120_000 * number + 81_000], "size_bytes": 41_300 + 900 * number,
             "status": status, "pinned_by": None, "entered_by": None,
+            "held_by": ["task 0", "task 1"] if status in ("rollback target", "library") else [],
         }  # fmt: skip
 
     return [

@@ -33,6 +33,8 @@ _pushing = threading.Lock()
 class Model(msgspec.Struct):
     """A version. Times are seconds since the epoch; scores and labels are those with which it was made; `span` are the
     first and last offset of the events it was judged on; `pinned_by` and the like are null where they do not apply.
+    `held_by` are the tasks in which it lives on beside the champion: a roll back to one that served there goes back to
+    what it has learned since.
     """
 
     version: int
@@ -50,6 +52,7 @@ class Model(msgspec.Struct):
     status: str
     pinned_by: str | None
     entered_by: str | None
+    held_by: list[str]
 
 
 class Models(msgspec.Struct):
@@ -184,7 +187,10 @@ def _teller(parts: Parts) -> Callable[[VersionMeta], Model]:
     champion = store.champion(name)
     back = None if champion is None else store.rollback_target(name, champion)
     entered = {one.version: one.who for one in store.challengers.now(name)}
-    pins, held = store.retention.pins(name), frozenset().union(*store.retention.holders(name).values())
+    pins, holders = store.retention.pins(name), store.retention.holders(name)
+
+    def held_by(version: int) -> list[str]:
+        return [holder for holder, versions in holders.items() if version in versions]
 
     def status(version: int) -> str:
         if champion is not None and version == champion.version:
@@ -193,7 +199,7 @@ def _teller(parts: Parts) -> Callable[[VersionMeta], Model]:
             return "challenger"
         if version == back:
             return "rollback target"
-        return "pinned" if version in pins else "library" if version in held else "kept"
+        return "pinned" if version in pins else "library" if held_by(version) else "kept"
 
     def told(meta: VersionMeta) -> Model:
         version = meta.version
@@ -213,6 +219,7 @@ def _teller(parts: Parts) -> Callable[[VersionMeta], Model]:
             status=status(version),
             pinned_by=pins.get(version),
             entered_by=entered.get(version),
+            held_by=held_by(version),
         )
 
     return told

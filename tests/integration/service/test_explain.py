@@ -147,6 +147,46 @@ def test_predictions_of_numbers_are_explained_bit_for_bit(make_stage: MakeStage)
     assert_all_agree(stage, "unit of the label")
 
 
+def promote_another(stage: Stage) -> int:
+    """Make a model from elsewhere that thinks the opposite the champion: its version."""
+    learner = build(LogisticConfig(learning_rate=0.5), Problem.BINARY, Schema(("x",), ("kind",)), seed=1)
+    learner.learn([{"x": x_of(n)} for n in range(200)], [x_of(n) <= 0 for n in range(200)])
+    store = open_store(stage.config)
+    meta = VersionMeta(created=1.0, recipe="logistic", reason="pushed", who="test", parents=(1,))
+    version = store.publish("small", learner, meta=meta)
+    store.promote("small", version, expected_epoch=1, reason="promoted", who="test")
+    return version
+
+
+def test_a_version_gone_back_to_knows_what_it_has_learned_since_and_is_explained(make_stage: MakeStage) -> None:
+    stage = make_stage({"adaptation": {"probation": 5000}})
+
+    def produce(first: int, end: int) -> None:
+        stage.produce("events", [event(n) for n in range(first, end)])
+        stage.predictions(at_least=end)
+        stage.produce("labels", [label(n) for n in range(first, end)])
+        until(lambda: stage.committed("labels") == end)
+
+    with InThread(stage) as service:
+        service.wait_version(1)  # stored before its first label
+        produce(0, 100)
+        version = promote_another(stage)
+        service.wait_version(version)
+        produce(100, 140)  # too few labels to bring it back by itself
+        open_store(stage.config).rollback("small", None, expected_epoch=2, who="test", reason="rollback: by hand")
+        service.wait_version(1)
+        produce(140, 200)
+        predictions = stage.predictions(at_least=200)
+
+    assert [p["model_version"] for p in predictions] == 100 * [1] + 40 * [version] + 60 * [1]
+    clear = [n for n in range(140, 200) if abs(x_of(n)) > 0.3]
+    assert all(predictions[n]["prediction"] == (x_of(n) > 0) for n in clear)
+    assert predictions[140]["probabilities"]["true"] != 0.5, "it goes on with what it has learned"
+    for n in (99, 100, 139, 140, 199):
+        known = explained(stage, f"e{n}")
+        assert (known["agrees"], known["prediction"]) == (True, predictions[n])
+
+
 def test_a_model_that_came_from_the_store_is_explained_in_each_partition_it_came_to(make_stage: MakeStage) -> None:
     stage = make_stage({"adaptation": {"probation": 0}}, partitions=2)
 
@@ -157,12 +197,7 @@ def test_a_model_that_came_from_the_store_is_explained_in_each_partition_it_came
     produce(0, 60)
     with InThread(stage) as service:
         stage.predictions(at_least=60)
-        learner = build(LogisticConfig(learning_rate=0.5), Problem.BINARY, Schema(("x",), ("kind",)), seed=1)
-        learner.learn([{"x": x_of(n)} for n in range(200)], [x_of(n) <= 0 for n in range(200)])
-        store = open_store(stage.config)
-        meta = VersionMeta(created=1.0, recipe="logistic", reason="pushed", who="test", parents=(1,))
-        version = store.publish("small", learner, meta=meta)
-        store.promote("small", version, expected_epoch=1, reason="promoted", who="test")
+        version = promote_another(stage)
         service.wait_version(version)
         until(lambda: len(stage.alerts("model_swap")) == 2)  # each task has it
         produce(60, 120)

@@ -137,6 +137,16 @@ def test_going_back_to_a_version_that_was_stored_before_its_first_label_says_tha
     assert "knows nothing" not in output(config, "promote", "2")
 
 
+def test_going_back_to_a_version_that_tasks_still_have_says_that_it_has_learned_on(
+    config: Path, two_versions: ModelStore
+) -> None:
+    two_versions.retention.hold("delays", "task 0", [1])
+    two_versions.retention.hold("delays", "task 1", [2])
+
+    assert "Version 1 goes on with what it has learned since in task 0." in output(config, "rollback")
+    assert "learned since" not in output(config, "promote", "2"), "it serves as it is stored"
+
+
 def test_rollback_to_a_version_by_number(config: Path, two_versions: ModelStore) -> None:
     output(config, "rollback", "1")
     assert serving(two_versions) == 1

@@ -22,8 +22,11 @@ def test_every_cause_moves_something() -> None:
     assert {cause for _, cause in TRANSITIONS} == set(Cause)
 
 
-def test_nothing_is_promoted_that_was_not_proposed() -> None:
-    to_champion = {stage for (stage, _), to in TRANSITIONS.items() if to in (Stage.PROBATION, Stage.CHAMPION)}
+def test_nothing_is_promoted_that_was_not_proposed_but_by_hand() -> None:
+    serving = (Stage.PROBATION, Stage.CHAMPION)
+    to_champion = {
+        stage for (stage, cause), to in TRANSITIONS.items() if to in serving and cause is not Cause.CALLED_BACK
+    }
     assert to_champion == {Stage.PROPOSED, Stage.PROBATION}
 
 

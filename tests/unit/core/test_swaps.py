@@ -46,6 +46,42 @@ def test_the_champion_before_goes_on_in_shadow_and_comes_back_when_it_proves_bet
     assert under_test.library.models == [], "what failed on probation is not kept"
 
 
+def test_going_back_by_hand_to_the_one_in_shadow_brings_back_what_it_has_learned_there() -> None:
+    under_test, before = adaptation(), champion()
+    under_test.start(before, 0, 0, warning=False)
+    until_won(under_test, champion=0.1, rivals=0.9)
+    new = swap_to_proposed(under_test, before, version=7)
+    some(under_test, CHECK_EVERY, first=6000, **LOST)
+
+    former = under_test.former(7)
+    assert former is before
+    assert fingerprint(former) != fingerprint(champion()), "it learned in the shadow"
+    under_test.swapped(new.learner, 8, former, "rollback", 9000)
+
+    assert (under_test.contestants, under_test.champion_stage) == ([], Stage.CHAMPION)
+    assert under_test.former(7) is None, "it serves"
+    assert under_test.former(8) is None, "whoever was sent away does not look on"
+
+
+def test_going_back_by_hand_to_one_of_the_library_serves_a_copy_of_it() -> None:
+    under_test, before = adaptation(probation=CHECK_EVERY, buffer=100), champion()
+    some(under_test, 10 * CHECK_EVERY, first=0, **LOST)
+    under_test.start(before, 500, 0, warning=False)
+    until_won(under_test, champion=0.1, rivals=0.9)
+    new = swap_to_proposed(under_test, before, version=7)
+    some(under_test, CHECK_EVERY, first=6000, **LOST)
+    (kept,) = under_test.library.models
+
+    former = under_test.former(7)
+    assert former is not None
+    assert former is not kept.learner
+    assert fingerprint(former) == fingerprint(kept.learner)
+    under_test.swapped(new.learner, 8, former, "rollback", 9000)
+
+    assert [model.version for model in under_test.library.models] == [7], "it may be called back once more"
+    assert under_test.former(3) is None, "what it never had comes from the store"
+
+
 def test_a_champion_that_holds_up_passes_its_probation_and_the_one_before_joins_the_library() -> None:
     under_test, before = adaptation(probation=100, buffer=100), champion()
     for at in range(10):

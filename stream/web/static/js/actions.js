@@ -15,14 +15,20 @@ function untaught(model) {
   return model?.reason === "first" && !model.labels && `Version ${model.version} serves as it was stored, before its first label: it knows nothing yet.`;
 }
 
+/** What a version that tasks still have comes back with; false for others. */
+function learnedOn(model) {
+  return model?.held_by.length > 0 && `Version ${model.version} comes back with what it has learned since in ${model.held_by.join(", ")}.`;
+}
+
 export function rollBack() {
   const served = champion();
   const target = rollbackTarget();
+  const model = state.models?.find((one) => one.version === target);
   confirm({
     title: target === null ? "Roll back to the version before?" : `Roll back to version ${target}?`,
     what: [
       served && `Version ${served.version} stops serving${target === null ? "" : `; version ${target} serves from the next predictions on`}.`,
-      untaught(state.models?.find((model) => model.version === target)),
+      learnedOn(model) || untaught(model),
       "Predictions that are out already stay as they are. Each names the version that made it.",
       "This is not taken back by itself. You can promote any version again.",
     ],
