@@ -50,7 +50,7 @@ lint: $(VENV)/.dev $(VENV)/.wheel ## style, types and import rules
 	$(call say,ruff format --check)
 	@$(BIN)/ruff format --check .
 	$(call say,mypy --strict)
-	@$(BIN)/mypy --strict $(PACKAGES) tests benchmarks scripts
+	@$(BIN)/mypy --strict --num-workers 2 $(PACKAGES) tests benchmarks scripts
 	$(call say,lint-imports)
 	@$(BIN)/lint-imports
 

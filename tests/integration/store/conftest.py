@@ -27,6 +27,8 @@ from stream.stores.registry import ModelStore
 
 REDIS_SERVER = Path("/usr/bin/redis-server")
 KINDS = ["valkey", "redis"] if REDIS_SERVER.exists() else ["valkey"]
+ON_ONE_SERVER = pytest.mark.parametrize("shared_server", KINDS[-1:], indirect=True)
+"""For commands that ask of a server only what is tried on both kinds beside them, and take a process for each test."""
 KEY = SigningKey("k1", b"0123456789abcdef0123456789abcdef")
 FOREIGN_KEY = SigningKey("k1", b"another-key-of-another-house-0000")
 CONFIG = """

@@ -16,13 +16,14 @@ from stream.errors import BrokerError
 from stream.profile import encode
 from stream.stores.holdings import holdings
 from stream.stores.registry import ModelStore
-from tests.integration.store.conftest import AUDIT, serving
+from tests.integration.store.conftest import AUDIT, ON_ONE_SERVER, serving
 from tests.integration.store.test_models_bringing import notebook
 from tests.integration.store.test_models_cli import two_versions
 from tests.integration.store.test_profiles import PROFILE
 from tests.integration.support.outside import opened
 
 __all__ = ["two_versions"]
+pytestmark = ON_ONE_SERVER
 
 
 class Trail:

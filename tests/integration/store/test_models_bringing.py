@@ -21,7 +21,15 @@ from learners.registry import build
 from stream.errors import ConfigError, ModelError, StoreError
 from stream.faultpoints import VARIABLE
 from stream.stores.registry import ModelStore
-from tests.integration.store.conftest import FOREIGN_KEY, KEY, competing, make_learner, make_meta, serving
+from tests.integration.store.conftest import (
+    FOREIGN_KEY,
+    KEY,
+    ON_ONE_SERVER,
+    competing,
+    make_learner,
+    make_meta,
+    serving,
+)
 from tests.integration.store.test_models_cli import output, run, two_versions
 from tests.integration.support.running import DRIFTLINE
 from tests.unit.test_quarantine import SKETCH_OF_66_GB
@@ -29,6 +37,7 @@ from tests.unit.test_quarantine import SKETCH_OF_66_GB
 ROWS: list[dict[str, Any]] = [{"x": n / 10 - 1.0} for n in range(21)]
 
 __all__ = ["two_versions"]
+pytestmark = ON_ONE_SERVER
 
 
 def notebook(labels: int = 60, name: str = "x") -> Any:
