@@ -176,11 +176,11 @@ class Adaptation:
         return frozenset(found - {0})
 
     def former(self, version: int) -> Learner[Any] | None:
-        """The model that was champion as this version, with all that it has learned: from the shadow of the champion,
-        or a copy of what the library has; None where neither has it.
+        """The model that was champion as this version, with all that it has learned: from the champion's shadow or the
+        pool, or a copy of what the library has; None where none has it.
         """
         for one in self.contestants:
-            if one.origin == "previous" and one.version == version:
+            if one.version == version and one.origin in ("previous", "pool"):
                 return one.learner
         return next((copy.deepcopy(one.learner) for one in self.library.models if one.version == version), None)
 

@@ -42,10 +42,10 @@ def joined(
     return Joined(waiting, [True] * n, [w.timestamp for w in waiting], [w.offset for w in waiting])
 
 
-def until_won(under_test: Adaptation, **of: Any) -> Win:
+def until_won(under_test: Adaptation, *, first: int = 1000, **of: Any) -> Win:
     """Labels until one has won."""
     for at in range(LIMIT):
-        won = under_test.step(joined(under_test, CHECK_EVERY, first=1000 + at * CHECK_EVERY, **of))
+        won = under_test.step(joined(under_test, CHECK_EVERY, first=first + at * CHECK_EVERY, **of))
         if won is not None:
             return won
     raise AssertionError("nobody has won")

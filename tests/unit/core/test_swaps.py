@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from learners.base import Learner
 from stream.core.adaptation import CHECK_EVERY, Adaptation
 from stream.core.fingerprint import fingerprint
@@ -117,6 +119,27 @@ def test_a_pool_always_competes_and_holds_every_recipe_but_the_champions() -> No
 
     assert [(one.origin, one.learner.config.kind) for one in under_test.contestants] == [("pool", "logistic")]
     assert under_test.contestants[0].learner is before, "it has learned on, and need not begin anew"
+
+
+@pytest.mark.parametrize("stage", [Stage.TRAINING, Stage.CANDIDATE, Stage.PROPOSED])
+def test_going_back_by_hand_to_one_that_went_back_to_the_pool_takes_it_from_there(stage: Stage) -> None:
+    under_test, before = adaptation(pool=[TREE], probation=2 * CHECK_EVERY), champion()
+    until_won(under_test, **WON)
+    new = swap_to_proposed(under_test, before, version=7)
+    some(under_test, 2 * CHECK_EVERY, first=6000, **LOST)
+    (pooled,) = under_test.contestants
+    if stage is not Stage.TRAINING:
+        some(under_test, CHECK_EVERY, first=7000, **LOST)
+    if stage is Stage.PROPOSED:
+        until_won(under_test, first=8000, **WON)
+    assert (pooled.origin, pooled.stage) == ("pool", stage)
+
+    former = under_test.former(7)
+    assert former is before
+    under_test.swapped(new.learner, 8, former, "rollback", 9000)
+
+    assert under_test.champion_stage is Stage.CHAMPION
+    assert [(one.origin, one.learner.config.kind) for one in under_test.contestants] == [("pool", "hoeffding_tree")]
 
 
 def test_a_refused_challenger_retires_and_one_of_the_pool_goes_on() -> None:
