@@ -44,9 +44,9 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
     lasting change is learnt, in `warmup` blocks. A block in which a feature has no usable value is none for it.
 
     Where blocks are of time, the owner says when one ends (`end_block`), as a detector knows no time. `statistic` is
-    the sum of likelihood ratios over all moments and sizes of the change, `before` the median of the usual block means,
-    `after` the mean since the change, `current_n` the values of the newest block, `effect` the
-    Kolmogorov-Smirnov distance that this is for normal values.
+    the sum of likelihood ratios over all moments and sizes of the change, `before` the median of the usual block means
+    (of a change without those since then), `after` the mean since the change, `current_n` the values of the newest
+    block, `effect` the Kolmogorov-Smirnov distance that this is for normal values.
     """
 
     def __init__(self, config: FeatureBlocksConfig, features: Sequence[str]) -> None:
