@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
@@ -64,6 +64,7 @@ class Reading(NamedTuple):
     often something is the case.
 
     Of errors and numbers that are watched: `dependence`, how many of them say as much as one independent one would.
+    Where parts of a stream are watched apart: `segment`, the part it is of.
     """
 
     state: State
@@ -80,8 +81,37 @@ class Reading(NamedTuple):
     changed_n: int | None = None
     apart: int | None = 0
     dependence: float | None = None
+    segment: str | None = None
     known: Profile | None = None
     seen: Profile | None = None
+
+
+class Behind(NamedTuple):
+    """How many rows back what a signal tells of began: 1 is the row at which it arose.
+
+    `changed` is the row since which values have changed, `current` the first of the current window, `reference` the
+    first and the last of the reference; None where a reading does not say, or the reference is not of this stream.
+    """
+
+    changed: int | None
+    current: int
+    reference: tuple[int, int] | None
+
+    @classmethod
+    def of_values(cls, reading: Reading) -> Behind:
+        """Where every row has a value."""
+        current, apart = max(1, reading.current_n), reading.apart
+        last = None if apart is None else current + apart + 1
+        return cls(reading.changed_n, current, None if last is None else (last + max(0, reading.reference_n - 1), last))
+
+    def moved(self, to: Callable[[int], int]) -> Behind:
+        """The same in other rows."""
+        changed, current, reference = self
+        return Behind(
+            None if changed is None else to(changed),
+            to(current),
+            None if reference is None else (to(reference[0]), to(reference[1])),
+        )
 
 
 class Signal(NamedTuple):
@@ -89,7 +119,7 @@ class Signal(NamedTuple):
 
     `segment` is the part of the stream it is about, where a detector watches parts apart, as in "country=US".
     `run_length` says how many values pass on average before a false alarm like it, where the owner of the detector
-    knows.
+    knows. `rows` says how many rows back its windows lie, where not every row has a value.
     """
 
     index: int  # type: ignore[assignment]  # a tuple's own `index` has no use here
@@ -97,6 +127,12 @@ class Signal(NamedTuple):
     feature: str | None = None
     segment: str | None = None
     run_length: float | None = None
+    rows: Behind | None = None
+
+    @property
+    def behind(self) -> Behind:
+        """How many rows back what it tells of began."""
+        return self.rows or Behind.of_values(self.reading)
 
 
 class Share(NamedTuple):

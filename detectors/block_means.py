@@ -44,6 +44,9 @@ _FEWEST = 10
 _LEAST = 0.5
 """Spread of block means, at least, in that of means of independent values: chance can make a few blocks agree."""
 
+_FEW = 5
+"""Blocks whose median is a level."""
+
 _LARGEST_SCORE = 8.0
 _ROUNDING = 1e-9
 
@@ -89,7 +92,8 @@ class Verdict(NamedTuple):
     """What a block brought: how far a rise (`up`) or fall is from being certain, and what lies before and after it.
 
     `statistic` reaches `threshold` at an alarm. `newest_n` are the values of the newest block, `after_n` those
-    since the change; `deviation` is that of single values, within and between blocks.
+    since the change; `deviation` is that of single values, within and between blocks. Where a change is told of,
+    `before` leaves out the blocks since then.
     """
 
     up: bool
@@ -209,6 +213,10 @@ class BlockMeans:
         up = rise >= fall
         after_n, after = (self._rise if up else self._fall).since()
         verdict = Verdict(up, max(rise, fall), threshold, level, after, self.known_n, after_n, block.n, deviation)
+        if verdict.certain or verdict.likely:
+            before = self._before(after_n - block.n)
+            if before is not None and (after > before) is up:
+                verdict = verdict._replace(before=before)
         if verdict.certain:
             self._rests = True
             self._rise.clear()
@@ -229,6 +237,16 @@ class BlockMeans:
 
     def _remember(self, blocks: list[Block]) -> None:
         self._usual = [*self._usual, *blocks][-REFERENCE:]
+
+    def _before(self, changed: int) -> float | None:
+        """The level of the usual blocks without the newest ones, which have so many changed values; None if too few are
+        left.
+        """
+        blocks = self._usual
+        while changed > 0 and blocks:
+            changed -= blocks[-1].n
+            blocks = blocks[:-1]
+        return median(block.mean for block in blocks) if len(blocks) >= _FEW else None
 
     def _threshold(self, run_length: float) -> float:
         """The statistic from which a change is certain."""

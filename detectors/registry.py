@@ -73,13 +73,13 @@ CATEGORICAL: dict[str, type[DataDetector[Any]]] = {
 DATA: dict[str, type[DataDetector[Any]]] = {**NUMERIC, **CATEGORICAL}
 
 
-def _config_of(detector: type[Any]) -> Any:
+def config_of(detector: type[Any]) -> Any:
     """The configuration model a detector class names: `class Adwin(ConceptDetector[AdwinConfig])`."""
     return next(get_args(base)[0] for base in detector.__orig_bases__ if get_origin(base))
 
 
 def _union_of(detectors: Iterable[type[Any]]) -> Any:
-    return Annotated[Union[tuple(map(_config_of, detectors))], Field(discriminator="kind")]  # noqa: UP007
+    return Annotated[Union[tuple(map(config_of, detectors))], Field(discriminator="kind")]  # noqa: UP007
 
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """Parts of a stream watched apart: one detector for each value of a categorical feature.
 
-Each is what it would be if it saw the values of its segment alone, in their order.
+Each is what it would be if it saw the values of its segment alone, in their order. Where these stood in the whole
+stream is remembered, so that its signals can be placed there.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from detectors.base import DetectorConfig, Reading, Row, Signal
 from detectors.data.categories import category
+from detectors.marks import Marks
 
 MISSING: Final = "(missing)"
 """The segment of rows that have no value of the feature."""
 OTHER: Final = "(other)"
 """The segment of values that came when there were as many segments as there may be."""
+
+_STEP: Final = 8
+_MARKS: Final = 1024
+"""Of the rows of a segment, places are known of every so many, of the newest so many times as many."""
 
 T = TypeVar("T")
 
@@ -60,16 +66,18 @@ class _Segments(Generic[W]):
     def reset(self) -> None:
         """Forget everything seen, and which segments there were."""
         self._segments: dict[str, W] = {}
+        self._places: dict[str, Marks[int]] = {}  # of the rows of each, counted from 1
+        self._rows = 0
 
     def readings(self) -> dict[str, Reading]:
         """The newest readings, by feature, of the segment that matters most: in the state of most concern, and among
         those with the largest statistic. So they are no more than without segments.
         """
         found: dict[str, Reading] = {}
-        for watch in self._segments.values() or (self._pristine,):
+        for segment, watch in self._segments.items() or ((None, self._pristine),):
             for name, reading in watch.readings().items():
                 if name not in found or _concern(reading) > _concern(found[name]):
-                    found[name] = reading
+                    found[name] = reading if segment is None else reading._replace(segment=self._told(segment))
         return found
 
     def _apart(self, rows: Sequence[Row]) -> dict[str, list[int]]:
@@ -82,11 +90,29 @@ class _Segments(Generic[W]):
     def _observe(self, rows: Sequence[Row], show: Callable[[W, list[int]], list[Signal]]) -> list[Signal]:
         """Have every segment's rows shown to its watch, by their positions; signals in the order of the rows."""
         signals = [
-            signal._replace(index=own[signal.index], segment=f"{self._by}={name}")
+            signal
             for name, own in self._apart(rows).items()
-            for signal in show(self._segments[name], own)
+            for signal in self._placed(name, own, show(self._segments[name], own))
         ]
+        self._rows += len(rows)
         return sorted(signals, key=lambda signal: signal.index)
+
+    def _placed(self, segment: str, own: list[int], signals: list[Signal]) -> list[Signal]:
+        """Signals of a segment, with rows at these positions, as they are in the whole stream."""
+        places, before = self._places[segment], self._rows + 1
+        done, placed = 0, list[Signal]()
+        for signal in signals:
+            seen, done = own[done : signal.index + 1], signal.index + 1
+            places.note(len(seen), lambda index, seen=seen: before + seen[index])  # type: ignore[misc]
+            rows = signal.behind.moved(_behind(places, before + own[signal.index]))
+            placed.append(signal._replace(index=own[signal.index], segment=self._told(segment), rows=rows))
+        rest = own[done:]
+        places.note(len(rest), lambda index: before + rest[index])
+        return placed
+
+    def _told(self, segment: str) -> str:
+        """A segment as alerts name it."""
+        return f"{self._by}={segment}"
 
     def _segment_of(self, row: Row) -> str:
         """The segment of a row, made if it is new."""
@@ -97,6 +123,7 @@ class _Segments(Generic[W]):
                 name = OTHER
             if name not in self._segments:
                 self._segments[name] = copy.deepcopy(self._pristine)
+                self._places[name] = Marks(_STEP, _MARKS)
         return name
 
 
@@ -143,6 +170,17 @@ def name_of(value: Any) -> str:
 
 def _picked(values: Sequence[T], positions: list[int]) -> Sequence[T]:
     return values if len(positions) == len(values) else [values[position] for position in positions]
+
+
+def _behind(places: Marks[int], row: int) -> Callable[[int], int]:
+    """From rows of a segment, back from this row, to rows of the whole stream."""
+
+    def rows(back: int) -> int:
+        place = places.place(max(1, places.count - back + 1))
+        assert place is not None, "the row itself has one"
+        return row - place + 1
+
+    return rows
 
 
 def _concern(reading: Reading) -> tuple[int, float]:

@@ -35,7 +35,7 @@ class AdwinConfig(CalibratedConfig):
         8, ge=1, le=10_000, description="resolution: the fewest errors that are told apart as a part"
     )
     max_buckets: int = Field(5, ge=2, le=100, description="parts of one length before two are merged; more is finer")
-    warmup: int = Field(30, ge=2, description="errors seen before judging")
+    warmup: int = Field(30, ge=2, le=1_000_000, description="errors seen before judging")
 
     @model_validator(mode="after")
     def _both_parts_fit(self) -> Self:

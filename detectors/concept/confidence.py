@@ -16,7 +16,7 @@ class ConfidenceConfig(CalibratedConfig):
 
     drift_confidence: float = Field(0.001, gt=0, lt=1, description="bound on the probability of a false alarm")
     warning_confidence: float = Field(0.005, gt=0, lt=1, description="bound on the probability of a false warning")
-    warmup: int = Field(30, ge=1, description="errors seen before judging")
+    warmup: int = Field(30, ge=1, le=1_000_000, description="errors seen before judging")
 
     @model_validator(mode="after")
     def _warns_first(self) -> Self:

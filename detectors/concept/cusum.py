@@ -27,7 +27,7 @@ class CusumConfig(SumsConfig):
     threshold: float = Field(
         20.0, gt=0, description="accumulated excess that raises the alarm, in the unit of the error"
     )
-    warmup: int = Field(300, ge=30, description="errors that make up the usual mean before judging")
+    warmup: int = Field(300, ge=30, le=1_000_000, description="errors that make up the usual mean before judging")
 
 
 class Cusum(SumsDetector[CusumConfig]):

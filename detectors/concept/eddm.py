@@ -28,7 +28,7 @@ class EddmConfig(UncalibratedConfig):
     kind: Literal["eddm"] = "eddm"
     warning_level: float = Field(0.9, gt=0, lt=1, description="share of the largest distance below which it warns")
     drift_level: float = Field(0.8, gt=0, lt=1, description="share of the largest distance below which it alarms")
-    warmup: int = Field(30, ge=30, description="mistakes (not errors of any size) seen before judging")
+    warmup: int = Field(30, ge=30, le=1_000_000, description="mistakes (not errors of any size) seen before judging")
     mistake: float = Field(0.5, gt=0, le=1, description="smallest error that counts as a mistake")
 
     @model_validator(mode="after")

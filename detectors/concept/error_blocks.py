@@ -36,8 +36,9 @@ class ErrorBlocks(ConceptDetector[ErrorBlocksConfig]):
     by leaves what is usual as it was; a lasting change is learnt, in `warmup` blocks.
 
     Where blocks are of time, the owner says when one ends (`end_block`), as a detector knows no time. `statistic` is
-    the sum of likelihood ratios over all moments and sizes of the change, `before` the median of the usual block means,
-    `after` the mean since the change, `current_n` the values of the newest block.
+    the sum of likelihood ratios over all moments and sizes of the change, `before` the median of the usual block means
+    (of a change without those since then), `after` the mean since the change, `current_n` the values of the newest
+    block.
     """
 
     def __init__(self, config: ErrorBlocksConfig) -> None:

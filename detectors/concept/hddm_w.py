@@ -20,7 +20,7 @@ from detectors.concept.points import ALIKE, APART, Points
 
 
 class HddmWConfig(ConfidenceConfig):
-    """Detects a rise of the recent error, gradual ones too, with a bound on false alarms."""
+    """Detects a rise of the recent error, large ones soonest, with a bound on false alarms."""
 
     kind: Literal["hddm_w"] = "hddm_w"
     weight: float = Field(0.05, gt=0, lt=1, description="weight of the newest error in the mean; larger forgets faster")

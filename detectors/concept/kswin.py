@@ -48,8 +48,10 @@ class KswinConfig(CalibratedConfig):
     alpha: float = Field(0.0001, gt=0, lt=1, description="probability of a false alarm at one check")
     window: int = Field(300, ge=20, le=10_000, description="errors kept, the newest included")
     recent: int = Field(50, ge=10, le=1_000, description="newest errors, compared with a sample as large of the others")
-    every: int = Field(10, ge=1, description="errors between two checks; 1 is the paper's, at ten times the cost")
-    seed: int = Field(0, ge=0, description="seed of the sampling; the same seed gives the same readings")
+    every: int = Field(
+        10, ge=1, le=10_000, description="errors between two checks; 1 is the paper's, at ten times the cost"
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the sampling; the same seed gives the same readings")
 
     @model_validator(mode="after")
     def _can_compare(self) -> Self:

@@ -24,7 +24,7 @@ class LevelsConfig(DetectorConfig):
 
     warning_level: float = Field(2.0, gt=0, description="standard deviations above the lowest rate that warn")
     drift_level: float = Field(3.0, gt=0, description="standard deviations above the lowest rate that alarm")
-    warmup: int = Field(100, ge=30, description="errors seen before judging")
+    warmup: int = Field(100, ge=30, le=1_000_000, description="errors seen before judging")
 
     @property
     def levels(self) -> Levels:

@@ -32,7 +32,7 @@ class PageHinkleyConfig(SumsConfig):
     forgetting: float = Field(
         0.9999, gt=0, le=1, description="factor on the accumulated sum per error; 1 never forgets"
     )
-    warmup: int = Field(30, ge=1, description="errors seen before judging")
+    warmup: int = Field(30, ge=1, le=1_000_000, description="errors seen before judging")
 
     @model_validator(mode="after")
     def _remembers(self) -> Self:

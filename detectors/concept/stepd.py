@@ -32,7 +32,7 @@ class StepdConfig(CalibratedConfig):
     alpha: float = Field(1e-5, gt=0, lt=1, description="p-value, of one comparison, below which it alarms")
     warning_alpha: float = Field(1e-3, gt=0, lt=1, description="p-value below which it warns")
     window: int = Field(60, ge=30, le=10_000, description="newest errors, compared with all since the last change")
-    warmup: int = Field(120, ge=60, description="errors seen before judging")
+    warmup: int = Field(120, ge=60, le=1_000_000, description="errors seen before judging")
 
     @model_validator(mode="after")
     def _can_compare(self) -> Self:

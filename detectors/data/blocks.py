@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from detectors.base import DataDetector, DetectorConfig, Reading, Row, Signal, Value
+from detectors.base import Behind, DataDetector, DetectorConfig, Reading, Row, Signal, Value
 
 
 class FeaturesConfig(DetectorConfig):
@@ -92,6 +92,13 @@ class BlockDetector(DataDetector[B]):
     def __getstate__(self) -> dict[str, Any]:
         """Of the rows that wait for the next check, only what will be looked at is kept."""
         return {**self.__dict__, "_block": looked_at(self._block, self.features)}
+
+
+def stretched(reading: Reading, rows: int, values: int) -> Behind | None:
+    """How many rows back the windows of a reading lie if the last so many rows had so many values, evenly spread; None
+    if each had one.
+    """
+    return None if rows <= values else Behind.of_values(reading).moved(lambda back: round(back * rows / values))
 
 
 def looked_at(rows: Sequence[Row], features: Sequence[str]) -> list[Row]:

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from scipy import special
 
 from detectors.base import Direction, Reading, Row, Signal, State
-from detectors.data.blocks import BlockConfig, BlockDetector
+from detectors.data.blocks import BlockConfig, BlockDetector, stretched
 from detectors.data.numbers import Moments, distance_of, moments, numeric_columns
 from detectors.data.profiles import quantiles
 from detectors.data.windowed import Bools, Floats
@@ -110,6 +110,7 @@ class Conformal(BlockDetector[ConformalConfig]):
         self._outside = [False] * n  # whether that is from outside
         self._sorted = np.zeros((n, (1 + _ROUND) * size))  # reference and round, in order
         self._rows = 0  # taken; they number the random numbers
+        self._began = [0] * n  # after how many of these
         # Per feature and bet: the weight of a change, and the same times the values since.
         self._bets = np.zeros((2, n, _BETS))
         self._peaks = [0.0] * n  # largest sum since the last check
@@ -135,6 +136,10 @@ class Conformal(BlockDetector[ConformalConfig]):
             name: self._alarms[feature] or self._read(feature, self._states[feature])
             for feature, name in enumerate(self.features)
         }
+
+    def _rebase(self, feature: int) -> None:
+        super()._rebase(feature)
+        self._began[feature] = self._rows + len(self._block)
 
     def _start(self, feature: int) -> None:
         self._learnt[feature] = 0
@@ -232,10 +237,13 @@ class Conformal(BlockDetector[ConformalConfig]):
         if state is before:
             return None
         reading = self._explain(feature, self._read(feature, state))
+        learnt = 0 if self._outside[feature] else self._learnt[feature]
+        rows = stretched(reading, self._rows - self._began[feature], learnt + self._followed[feature])
         if state is State.DRIFT:
             self._start(feature)
+            self._began[feature] = self._rows
             self._alarms[feature] = reading
-        return Signal(index, reading, self.features[feature])
+        return Signal(index, reading, self.features[feature], rows=rows)
 
     def _read(self, feature: int, state: State) -> Reading:
         """The present of a feature, with the evidence."""

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from detectors.base import LARGEST_ERROR, DataDetector, Reading, Row, Signal, State
 from detectors.block_means import Block, BlockMeans, BlockMeansConfig, Verdict
-from detectors.data.blocks import FeaturesConfig, looked_at
+from detectors.data.blocks import FeaturesConfig, looked_at, stretched
 from detectors.data.numbers import numeric_columns
 from detectors.local_time import Period
 
@@ -44,9 +44,9 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
     lasting change is learnt, in `warmup` blocks. A block in which a feature has no usable value is none for it.
 
     Where blocks are of time, the owner says when one ends (`end_block`), as a detector knows no time. `statistic` is
-    the sum of likelihood ratios over all moments and sizes of the change, `before` the median of the usual block means,
-    `after` the mean since the change, `current_n` the values of the newest block, `effect` the
-    Kolmogorov-Smirnov distance that this is for normal values.
+    the sum of likelihood ratios over all moments and sizes of the change, `before` the median of the usual block means
+    (of a change without those since then), `after` the mean since the change, `current_n` the values of the newest
+    block, `effect` the Kolmogorov-Smirnov distance that this is for normal values.
     """
 
     def __init__(self, config: FeatureBlocksConfig, features: Sequence[str]) -> None:
@@ -63,6 +63,8 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
         self._counts = np.zeros(n, dtype=np.int64)
         self._sums = np.zeros((2, n))  # of values and of squares
         self._readings = [Reading(State.WARMUP)] * n  # of the last block
+        self._of_all = 0  # rows of all blocks
+        self._values = [0] * n  # values of all blocks
         for blocks in self._blocks:
             blocks.reset()
 
@@ -92,6 +94,7 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
     def end_block(self, index: int) -> list[Signal]:
         """The rows taken since the last block are one; return the signals, at position `index` of a span."""
         self._add_up()
+        self._of_all += self._taken
         self._taken = 0
         n = np.maximum(self._counts, 1)
         means = self._sums[0] / n
@@ -118,6 +121,7 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
         self._rows = []
 
     def _judge(self, feature: int, block: Block, index: int) -> Signal | None:
+        self._values[feature] += block.n
         blocks, before = self._blocks[feature], self._readings[feature].state
         verdict = blocks.take(block, 2.0 * self.config.run_length)  # half of the false alarms are rises, half are falls
         if verdict is None:
@@ -126,8 +130,10 @@ class FeatureBlocks(DataDetector[FeatureBlocksConfig]):
         state = State.DRIFT if verdict.certain else State.WARNING if verdict.likely else State.STABLE
         reading = verdict.reading(state, "up", "down", _effect(verdict))
         self._readings[feature] = reading
-        news = state is State.DRIFT or (state is State.WARNING and before is not State.WARNING)
-        return Signal(index, reading, self.features[feature]) if news else None
+        if state is State.DRIFT or (state is State.WARNING and before is not State.WARNING):
+            rows = stretched(reading, self._of_all, self._values[feature])
+            return Signal(index, reading, self.features[feature], rows=rows)
+        return None
 
     def __getstate__(self) -> dict[str, Any]:
         """Of the rows that wait, only what will be looked at is kept."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.base import Reading, Row, Signal, State
-from detectors.data.blocks import BlockDetector
+from detectors.data.blocks import BlockDetector, stretched
 from detectors.data.rolling import Rolling
 from detectors.data.window_config import WindowedConfig
 
@@ -122,6 +122,7 @@ class WindowedDetector(BlockDetector[W]):
         self._gathered: list[list[Any]] = [[] for _ in range(n)]  # values of a reference that is not complete
         self._learnt = [False] * n
         self._taken = 0  # rows
+        self._began = [0] * n  # after how many of these
         self._entered = np.zeros(n, dtype=np.int64)  # values that have entered the window
         self._ended: list[int | None] = [0] * n  # after how many of these the reference did; None if it is from outside
         self._next = np.zeros(n, dtype=np.int64)  # the oldest cell of the window, which is a ring
@@ -147,6 +148,10 @@ class WindowedDetector(BlockDetector[W]):
             for name, gathered, learnt in zip(self.features, self._gathered, self._learnt, strict=True)
             if not learnt
         }
+
+    def _rebase(self, feature: int) -> None:
+        super()._rebase(feature)
+        self._began[feature] = self._taken + len(self._block)
 
     def _start(self, feature: int) -> None:
         self._gathered[feature] = []
@@ -230,12 +235,15 @@ class WindowedDetector(BlockDetector[W]):
         ended, entered = self._ended[feature], int(self._entered[feature])
         apart = None if ended is None else entered - self.config.window - ended
         reading = self._explain(feature, self._read(feature, state))._replace(apart=apart)
+        now, learnt = self._taken + end, 0 if ended is None else self.config.reference
+        rows = stretched(reading, now - self._began[feature], learnt + entered)
         if state is State.DRIFT:
             self._start(feature)
+            self._began[feature] = now
             self._alarms[feature] = reading
             self._gather(feature, batch.values[feature, end:], batch.usable[feature, end:])
             batch.usable[feature, :end] = False
-        return Signal(end - 1, reading, self.features[feature])
+        return Signal(end - 1, reading, self.features[feature], rows=rows)
 
     def _gather(self, feature: int, values: npt.NDArray[Any], usable: Bools) -> None:
         """Take values for a reference, and leave those usable that come after its completion."""

@@ -83,12 +83,16 @@ class AlertMaker:
     ) -> Alert:
         """The alert that a DRIFT signal would be, with where in the task's stream its windows and the change lie.
 
-        The current window ends with the newest value of the stream, which has offset and time `last`.
+        The current window ends with the newest row of the stream, which has offset and time `last`; `track` has its
+        rows.
         """
-        reading = signal.reading
-        current_first = max(1, track.count - reading.current_n + 1)
-        known = _reference(reading, track, current_first)
-        seen = _bounds(track.at(current_first), last)
+        reading, behind = signal.reading, signal.behind
+
+        def at(rows: int) -> tuple[Any, Any]:
+            return track.at(max(1, track.count - rows + 1))
+
+        first_known, last_known = [(None, None)] * 2 if behind.reference is None else map(at, behind.reference)
+        change = None if reading.changed_n is None else Change(reading.changed_n, *at(behind.changed or 1))
         return self.make(
             kind,
             version,
@@ -106,9 +110,9 @@ class AlertMaker:
             p_value=reading.p_value,
             expected_events_per_false_alarm=signal.run_length,
             detail=reading.detail,
-            change=_change(reading, track),
-            reference=Window(reading.reference_n, *known, _plain(reading.known)),
-            current=Window(reading.current_n, *seen, _plain(reading.seen)),
+            change=change,
+            reference=_window(reading.reference_n, first_known, last_known, reading.known),
+            current=_window(reading.current_n, at(behind.current), last, reading.seen),
         )
 
 
@@ -135,19 +139,13 @@ def notable(readings: Mapping[tuple[str, str], Reading]) -> list[Contributor]:
         over = _over(reading.statistic, reading.threshold)
         if feature and over is not None and over >= NOTABLE:
             now = reading.direction, over, reading.before, reading.after, reading.detail
-            found.append(Contributor(detector, feature, None, *now))
+            found.append(Contributor(detector, feature, reading.segment, *now))
     return found
 
 
 def id_of(*parts: object) -> str:
     """The same id whenever the same thing is said again."""
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
-
-
-def _change(reading: Reading, track: Track) -> Change | None:
-    if reading.changed_n is None:
-        return None
-    return Change(reading.changed_n, *track.at(max(1, track.count - reading.changed_n + 1)))
 
 
 def _over(statistic: float | None, threshold: float | None) -> float | None:
@@ -157,17 +155,6 @@ def _over(statistic: float | None, threshold: float | None) -> float | None:
     return over if math.isfinite(over) else None
 
 
-def _plain(profile: Profile | None) -> dict[str, float] | None:
-    return None if profile is None else dict(profile)
-
-
-def _reference(reading: Reading, track: Track, current_first: int) -> tuple[Any, Any, Any, Any]:
-    """Where the reference lies; nowhere if it is not of this stream."""
-    if reading.apart is None:
-        return None, None, None, None
-    last = max(1, current_first - 1 - reading.apart)
-    return _bounds(track.at(max(1, last - reading.reference_n + 1)), track.at(last))
-
-
-def _bounds(first: tuple[Any, Any], last: tuple[Any, Any]) -> tuple[Any, Any, Any, Any]:
-    return first[0], last[0], first[1], last[1]
+def _window(n: int, first: tuple[Any, Any], last: tuple[Any, Any], profile: Profile | None) -> Window:
+    """A window of so many values between two places."""
+    return Window(n, first[0], last[0], first[1], last[1], None if profile is None else dict(profile))

@@ -27,7 +27,7 @@ class Drifts:
     def found(self, kind: str, name: str, signal: Signal, at: tuple[int, float]) -> None:
         """A detector has found a drift of features or of predictions, which is told at the end of its block."""
         events = self._state.events
-        self._state.incidents.found(self._drift(kind, name, signal, events, at), events.count)
+        self._state.incidents.found(self._drift(kind, name, signal, events, at), events.count, signal.behind)
 
     def block_ended(self, at: tuple[int, float]) -> list[Alert]:
         """What is to be told after a block of events."""
@@ -38,7 +38,8 @@ class Drifts:
         """A detector has found a drift in the champion's errors, which led to an action; what is to be told."""
         state = self._state
         found = self._drift("concept_drift", name, signal, state.labels, at, action)
-        return self._told(state.incidents.misled(found, Place(state.labels.count, *at), state.monitors.readings))
+        place = Place(state.labels.count, *at)
+        return self._told(state.incidents.misled(found, place, signal.behind, state.monitors.readings))
 
     def erred(self, joined: Joined) -> list[Alert]:
         """Look at the champion's errors on these labels for the end of a drift."""

@@ -1,9 +1,10 @@
 """One drift, one alert: the signals of one change are an incident, which is told when it begins and when it is over.
 
-A signal belongs to an open incident of its kind in which the same feature (or the errors) has drifted already; or else
-to one whose alert came while its own change was under way: it began no later than that, or was found within a window's
-length of it. What belongs to an open incident is not told again unless it has moved on, from the last that was told, by
-as much as it had moved at first; all that took part is named when the incident is over. Other signals open an incident.
+A signal belongs to an open incident of its kind in which the same feature (or the errors) has drifted already, as a
+whole or in the same segment; or else to one whose alert came while its own change was under way: it began no later than
+that, or was found within a window's length of it. What belongs to an open incident is not told again unless it has
+moved on, from the last that was told, by as much as it had moved at first; all that took part is named when the
+incident is over. Other signals open an incident.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import structs
 
-from detectors.base import Reading
+from detectors.base import Behind, Reading
 from detectors.segments import OTHER
 from stream.core.alerts import Cooldown, contributor, id_of, notable
 from stream.core.endings import FEWEST_ERRORS, ErrorEnding, FeatureEnding, Member, RecordEnding, Subject
@@ -64,10 +65,12 @@ class Place(NamedTuple):
 
 class Incident:
     """A drift that is not over. `alert` is the one it was opened with, `position` where that was found; `errors` are
-    those since the change, if it is one of errors.
+    those since the change, if it is one of errors; `window` are the rows over which the window lay that gave the alarm.
     """
 
-    def __init__(self, alert: Alert, position: int, levels: tuple[Level, Level], errors: Stretch | None) -> None:
+    def __init__(
+        self, alert: Alert, position: int, levels: tuple[Level, Level], errors: Stretch | None, window: int
+    ) -> None:
         self.alert = alert
         self.position = position
         self.first = _member(alert, levels)
@@ -77,21 +80,25 @@ class Incident:
             ending = RecordEnding if _of_records(alert) else ErrorEnding
             self.ending = ending(self.first, _took(alert), errors)
         else:
-            self.ending = FeatureEnding(self.members, _window(alert), position)
+            self.ending = FeatureEnding(self.members, window, position)
         self.since: float | None = None  # when it was told
+        self._window = window
 
     def has(self, alert: Alert) -> bool:
-        """Whether what an alert is about has drifted in it."""
-        return alert.kind == self.alert.kind and _subject(alert) in self.members
+        """Whether what an alert is about has drifted in it, or all of that of which it is a segment."""
+        whole = (alert.feature, None)
+        return alert.kind == self.alert.kind and (_subject(alert) in self.members or whole in self.members)
 
     @property
     def has_all_errors(self) -> bool:
         """Whether it is a drift of the errors of the whole stream."""
         return _of_errors(self.alert) and self.alert.segment is None
 
-    def meets(self, alert: Alert, position: int) -> bool:
-        """Whether it was opened while the change was under way that an alert found at a position tells of."""
-        reach = max(_took(alert), _window(alert), _window(self.alert))
+    def meets(self, alert: Alert, position: int, rows: Behind) -> bool:
+        """Whether it was opened while the change was under way that an alert found at a position tells of, with windows
+        that lie so many rows back.
+        """
+        reach = max(rows.changed or 0, rows.current, self._window)
         return alert.kind == self.alert.kind and position - reach <= self.position
 
     def contributors(self) -> tuple[Contributor, ...]:
@@ -110,7 +117,7 @@ class Incidents:
     def __init__(self, cooldown: float) -> None:
         self._cooldown = Cooldown(cooldown)
         self._open: list[Incident] = []
-        self._found: list[tuple[Alert, int]] = []  # drifts of features in the present block, with their positions
+        self._found: list[tuple[Alert, int, Behind]] = []  # drifts of features in the present block, and where they are
         self._errors = Errors()
         self._last: Incident | None = None  # drift of all errors that is over
 
@@ -120,9 +127,11 @@ class Incidents:
 
     # features: what is found is told at the end of its block
 
-    def found(self, alert: Alert, position: int) -> None:
-        """A detector has found a drift of features (or of predictions) after so many events."""
-        self._found.append((alert, position))
+    def found(self, alert: Alert, position: int, rows: Behind) -> None:
+        """A detector has found a drift of features (or of predictions) after so many events, with windows that lie so
+        many events back.
+        """
+        self._found.append((alert, position, rows))
 
     def block_ended(self, at: Place, readings: Readings) -> list[Alert]:
         """What is to be told after a block of events."""
@@ -132,9 +141,9 @@ class Incidents:
         found, self._found = self._found, []
         now = cache(readings)
         alerts: list[Alert] = []
-        for alert, position in found:
-            beside = [contributor(other) for other, _ in found if other.kind == alert.kind]
-            alerts += self._take(alert, position, at, beside, now)
+        for alert, position, rows in found:
+            beside = [contributor(other) for other, *_ in found if other.kind == alert.kind]
+            alerts += self._take(alert, position, rows, at, beside, now)
         for ending in due:
             ending.review(now())
         for incident, ending in self._of(FeatureEnding):
@@ -157,15 +166,15 @@ class Incidents:
             for alert in self._failed(one.error, one.features, place(index))
         ]
 
-    def misled(self, alert: Alert, at: Place, readings: Readings) -> list[Alert]:
-        """A detector has found a drift in the errors; what is to be told. Features that have drifted, and have not been
-        found as their references since, are named beside it.
+    def misled(self, alert: Alert, at: Place, rows: Behind, readings: Readings) -> list[Alert]:
+        """A detector has found a drift in the errors, with windows that lie so many of them back; what is to be told.
+        Features that have drifted, and have not been found as their references since, are named beside it.
         """
         members = [member for incident, _ in self._of(FeatureEnding) for member in incident.members.values()]
         drifting = [member.evidence for member in members if not member.calm]
         if self._is_past(alert, at.position):
             return []
-        return self._take(alert, at.position, at, drifting, readings)
+        return self._take(alert, at.position, rows, at, drifting, readings)
 
     def swapped(self) -> None:
         """Another champion serves: its errors are told from those before."""
@@ -198,15 +207,15 @@ class Incidents:
         return [(one, one.ending) for one in self._open if isinstance(one.ending, kind)]
 
     def _take(
-        self, alert: Alert, position: int, at: Place, beside: list[Contributor], readings: Readings
+        self, alert: Alert, position: int, rows: Behind, at: Place, beside: list[Contributor], readings: Readings
     ) -> list[Alert]:
         """Let an incident have this drift, or open one with it. `beside` are known to drift as well."""
         newest = self._open[::-1]
         incident = next((one for one in newest if one.has(alert)), None) or next(
-            (one for one in newest if one.meets(alert, position)), None
+            (one for one in newest if one.meets(alert, position, rows)), None
         )
         if incident is None:
-            return self._begin(alert, position, at, [*beside, *notable(readings())])
+            return self._begin(alert, position, rows, at, [*beside, *notable(readings())])
         incident.ending.again()
         member = incident.members.get(_subject(alert))
         if member is None:
@@ -234,10 +243,11 @@ class Incidents:
             return False
         return abs(now.mean - end) <= abs(drifted - usual) / 2
 
-    def _begin(self, alert: Alert, position: int, at: Place, beside: list[Contributor]) -> list[Alert]:
+    def _begin(self, alert: Alert, position: int, rows: Behind, at: Place, beside: list[Contributor]) -> list[Alert]:
         named = _clearest(contributor(alert), beside)
         alert = structs.replace(alert, state="open", incident=alert.id, contributors=named)
-        incident = Incident(alert, position, self._levels(alert), self._errors.newest(_tells(alert)))
+        errors = self._errors.newest(_tells(alert))
+        incident = Incident(alert, position, self._levels(alert), errors, rows.current)
         self._open.append(incident)
         return self._look_at(incident, None, at)
 
@@ -306,11 +316,7 @@ def _way(alert: Alert, before: float | None, after: float | None) -> str | None:
 
 def _clearest(first: Contributor, others: Iterable[Contributor]) -> tuple[Contributor, ...]:
     """The first, and the others with the largest statistics over their thresholds; each feature of a segment once."""
-    found = [first, *others]
-    # The reading of a detector that watches segments apart does not say of which it is.
-    apart = {(one.detector, one.feature) for one in found if one.segment is not None}
-    clear = [one for one in found if one.segment is not None or (one.detector, one.feature) not in apart]
-    ranked = sorted(clear, key=lambda one: -(one.over or 0.0))
+    ranked = sorted(others, key=lambda one: -(one.over or 0.0))
     named = {_name(first): first}
     for one in ranked:
         named.setdefault(_name(one), one)

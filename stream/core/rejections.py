@@ -113,4 +113,4 @@ class _Topic:
         signal = Signal(0, told, self._topic, run_length=self.share.config.run_length)
         at = record.offset, self._time
         alert = make(self.name, signal, self._track, at)
-        return self.incidents.misled(alert, Place(self._track.count, *at), dict)
+        return self.incidents.misled(alert, Place(self._track.count, *at), signal.behind, dict)

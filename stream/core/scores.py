@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from detectors.marks import Marks
 from stream.core.outcomes import Outcomes
 from stream.core.problem import Judge
 
@@ -70,29 +71,11 @@ class Scores:
         return [judge.total_loss([made[i] for _, made in joins], labels) for i in range(len(self.sources))]
 
 
-class Track:
-    """Remembers the offset and time of every `step`-th value of a stream, over a bounded past."""
-
-    def __init__(self, step: int = 32, bound: int = 8192) -> None:
-        self.count = 0
-        self._step = step
-        self._marks: deque[tuple[int, float]] = deque(maxlen=bound)
-        self._first = 1  # number of the oldest mark kept; mark m is that of value (m - 1) * step + 1
-
-    def note(self, n: int, at: Callable[[int], tuple[int, float]]) -> None:
-        """`n` more values have come; `at(i)` gives offset and time of the i-th of them, counted from 0."""
-        for index in range(-self.count % self._step, n, self._step):
-            if len(self._marks) == self._marks.maxlen:
-                self._first += 1
-            self._marks.append(at(index))
-        self.count += n
+class Track(Marks[tuple[int, float]]):
+    """Offset and time of the values of a stream."""
 
     def at(self, position: int) -> tuple[int, float] | tuple[None, None]:
-        """Offset and time of the value at `position` (counted from 1), or of one at most `step` before it.
-
-        Of the oldest one kept when the position is further back; (None, None) before the first value.
+        """Offset and time of the value at `position` (counted from 1), as near as `Marks` knows; (None, None) before
+        the first value.
         """
-        if not self._marks:
-            return (None, None)
-        mark = (position - 1) // self._step + 1 - self._first
-        return self._marks[min(max(mark, 0), len(self._marks) - 1)]
+        return self.place(position) or (None, None)

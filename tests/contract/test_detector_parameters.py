@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from detectors.registry import CONCEPT, DATA, ConceptConfig, DataConfig
+from detectors.registry import CONCEPT, DATA, ConceptConfig, DataConfig, config_of
 
 INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
     "adwin": [
@@ -159,6 +159,17 @@ INVALID: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
 }
 
 
+NUMBERS = {
+    kind: [
+        (name, int in of)
+        for name, field in config_of(detector).model_fields.items()
+        if {int, float} & (of := {field.annotation, *get_args(field.annotation)})
+    ]
+    for kind, detector in {**CONCEPT, **DATA}.items()
+}
+"""The parameters of each that are numbers, and whether they are whole."""
+
+
 def configure(kind: str, options: dict[str, Any]) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(ConceptConfig if kind in CONCEPT else DataConfig)
     adapter.validate_python({"kind": kind, **options})
@@ -180,6 +191,23 @@ def test_wrong_parameters_are_refused_with_the_field_and_what_is_allowed(
         configure(kind, options)
     for word in words:
         assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", INVALID)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1e300, "many", [1], {}], ids=str)
+def test_what_is_no_number_of_a_usable_size_is_refused_by_the_name_of_each_parameter(kind: str, value: Any) -> None:
+    for name, _ in NUMBERS[kind]:
+        with pytest.raises(ValidationError, match=name):
+            configure(kind, {name: value})
+
+
+@pytest.mark.parametrize("kind", INVALID)
+def test_a_whole_number_that_no_stream_comes_to_is_refused(kind: str) -> None:
+    whole = [name for name, is_whole in NUMBERS[kind] if is_whole]
+    assert whole
+    for name in whole:
+        with pytest.raises(ValidationError, match=name):
+            configure(kind, {name: 10**15})
 
 
 @pytest.mark.parametrize("kind", INVALID)

@@ -103,7 +103,7 @@ def state_of(config: Config, partition: int) -> dict[str, str]:
     drifts, nameless = state.incidents, {"id": "", "incident": None}
     for incident in filter(None, (*drifts._open, drifts._last)):
         incident.alert = structs.replace(incident.alert, **nameless)
-    drifts._found = [(structs.replace(alert, **nameless), position) for alert, position in drifts._found]
+    drifts._found = [(structs.replace(alert, **nameless), position, rows) for alert, position, rows in drifts._found]
     return {name: fingerprint(part) for name, part in vars(state).items()} | {"": fingerprint(state)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from detectors.base import Reading, State
+from detectors.base import Behind, Reading, State
 from stream.core.incidents import Incidents, Place
 from stream.core.pending import Waiting
 from stream.records import Alert, Change, Window
@@ -59,6 +59,12 @@ def place(n: int) -> Place:
     return Place(n, n, float(n))
 
 
+def rows_of(alert: Alert) -> Behind:
+    """Where the windows of an alert lie if every row has a value."""
+    assert alert.current is not None
+    return Behind(None if alert.change is None else alert.change.n, alert.current.n, None)
+
+
 class Task:
     """Incidents with what a task tells them."""
 
@@ -70,7 +76,7 @@ class Task:
     def found(self, n: int, *drifts: Alert) -> list[Alert]:
         """The block that ends after n events, with these drifts in it."""
         for one in drifts:
-            self.incidents.found(one, n)
+            self.incidents.found(one, n, rows_of(one))
         return self.incidents.block_ended(place(n), lambda: self.readings)
 
     def erring(self, errors: Iterable[float], **features: str) -> list[Alert]:
@@ -85,7 +91,7 @@ class Task:
     def misled(self, **known: Any) -> list[Alert]:
         """A concept detector alarms at the newest label."""
         alert = drift(self.labels, None, **known)
-        return self.incidents.misled(alert, place(self.labels), lambda: self.readings)
+        return self.incidents.misled(alert, place(self.labels), rows_of(alert), lambda: self.readings)
 
 
 def errors(rate: float, n: int) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.base import Reading, State
+from detectors.base import Behind, Reading, State
 from stream.core.endings import CALM, FEWEST_ERRORS, FEWEST_EVENTS, QUIET
 from stream.core.incidents import BLOCK
 from stream.core.levels import Errors
@@ -146,7 +146,7 @@ def test_what_was_usual_before_a_drift_are_the_errors_of_the_same_champion() -> 
 
 def test_errors_of_a_drift_of_unknown_size_settle_and_never_recover() -> None:
     task = Task()
-    task.incidents.misled(drift(0, None, levels=(0.3, 0.3), window=0), place(0), dict)
+    task.incidents.misled(drift(0, None, levels=(0.3, 0.3), window=0), place(0), Behind(None, 1, None), dict)
 
     (told,) = task.erring(errors(0.0, 10 * FEWEST_ERRORS))
 

@@ -126,6 +126,19 @@ def test_an_alert_names_the_segment_that_changed() -> None:
     assert 2000 <= found[0].offset < 2400
 
 
+def test_the_change_in_a_segment_is_placed_in_the_whole_stream() -> None:
+    ks = {"kind": "ks", **SMALL, "segments": {"by": "kind"}}
+    engine = Engine(small_config({"detectors": {"data": [ks]}}), 0)
+
+    (found,) = drifts(drive(engine, in_two_countries(3000, 2000, moves=("b",)), span=37), "data_drift")
+
+    assert found.change is not None
+    assert found.change.offset == pytest.approx(2000, abs=50)
+    assert found.change.ts == found.change.offset
+    assert found.current is not None
+    assert found.current.first_offset == pytest.approx(found.offset - 2 * found.current.n, abs=50)
+
+
 def test_segments_that_change_together_are_one_alert_that_names_them() -> None:
     ks = {"kind": "ks", **SMALL, "segments": {"by": "kind"}}
     engine = Engine(small_config({"detectors": {"data": [ks]}}), 0)

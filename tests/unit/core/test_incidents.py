@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from detectors.base import Reading, State
+from detectors.base import Behind, Reading, State
 from stream.core.endings import FEWEST_ERRORS
 from stream.core.incidents import BLOCK, MOST
 from tests.unit.core.drifting import FAR, WINDOW, Task, drift, errors, stable, task_in_a_drift
@@ -39,6 +39,32 @@ def test_a_segment_that_changes_with_the_whole_stream_is_part_of_the_same_drift(
     )
 
     assert [(c.feature, c.segment) for c in told.contributors] == [("temp", None), ("temp", "country=US")]
+
+
+def test_a_segment_of_what_has_drifted_as_a_whole_is_no_news_however_late_it_is_found() -> None:
+    task = Task()
+    task.found(1000, drift(1000, "temp"))
+
+    assert task.found(1000 + FAR, drift(1000 + FAR, "temp", detector="apart", segment="country=US")) == []
+
+
+def test_what_drifts_in_one_segment_after_another_is_another_drift() -> None:
+    task = Task()
+    task.found(1000, drift(1000, "temp", segment="country=US"))
+
+    (told,) = task.found(1000 + FAR, drift(1000 + FAR, "temp", segment="country=DE"))
+
+    assert told.segment == "country=DE"
+
+
+def test_a_change_that_was_under_way_belongs_to_the_drift_though_few_events_have_a_value() -> None:
+    task = Task()
+    task.found(1000, drift(1000, "temp"))
+    late = drift(2000, "humid", segment="country=US", window=100)
+
+    task.incidents.found(late, 2000, Behind(1100, 1200, None))
+
+    assert task.found(2000) == []
 
 
 @pytest.mark.parametrize(
@@ -150,11 +176,23 @@ def test_a_concept_drift_names_the_features_that_drift_at_the_time() -> None:
 
 def test_a_detector_that_watches_segments_apart_is_named_with_a_segment_only() -> None:
     task = Task()
-    task.readings = {("ks", "temp"): Reading(State.DRIFT, statistic=2.0, threshold=1.0)}
+    task.readings = {("ks", "temp"): Reading(State.DRIFT, statistic=2.0, threshold=1.0, segment="country=US")}
 
     (told,) = task.found(1000, drift(1000, "temp", segment="country=US"))
 
     assert [(c.feature, c.segment) for c in told.contributors] == [("temp", "country=US")]
+
+
+def test_a_segment_near_an_alarm_is_named_beside_the_feature_as_a_whole() -> None:
+    task = Task()
+    task.readings = {("apart", "temp"): Reading(State.STABLE, statistic=0.9, threshold=1.0, segment="country=US")}
+
+    (told,) = task.found(1000, drift(1000, "temp"))
+
+    assert [(c.detector, c.segment, c.over) for c in told.contributors] == [
+        ("ks", None, 1.5),
+        ("apart", "country=US", 0.9),
+    ]
 
 
 def test_a_drift_of_all_features_together_is_named_beside_a_concept_drift() -> None:

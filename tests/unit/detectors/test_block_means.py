@@ -89,6 +89,17 @@ def test_a_spell_leaves_what_is_usual_as_it_was_and_a_lasting_change_is_learnt()
     assert lasting[-1].before == pytest.approx(6.0, abs=0.6)
 
 
+def test_what_was_before_a_change_is_told_without_the_blocks_of_the_change() -> None:
+    rng, under_test = random.Random(0), BlockMeans(warmup=28)
+    stream = [*blocks(rng, 28, spread=0.5), *blocks(rng, 60, level=1.0, spread=0.5)]
+
+    found = next(v for block in stream if (v := under_test.take(block, 1e6)) is not None and v.certain)
+
+    assert found.after_n > 10 * N, "the change is many blocks old"
+    assert found.before == pytest.approx(0.0, abs=0.4)
+    assert found.after == pytest.approx(1.0, abs=0.2)
+
+
 def test_exceptional_blocks_do_not_pass_for_usual() -> None:
     rng = random.Random(4)
     clean, spoilt = blocks(rng, 28), list[Block]()

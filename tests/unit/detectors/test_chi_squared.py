@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 
@@ -87,3 +88,18 @@ def test_false_alarms_at_one_check_stay_within_alpha_over_all_features() -> None
         rows: list[Row] = [dict(zip(features, v, strict=True)) for v in rng.integers(0, 5, size=(300, 4)).tolist()]
         alarms += bool(ChiSquared(config, features).observe(rows))
     assert 0.08 * 300 < alarms < 0.26 * 300
+
+
+@pytest.mark.parametrize(("reference", "window", "alarms"), [(1000, 500, True), (2000, 1000, False)])
+def test_shares_that_go_round_are_no_drift_to_windows_of_whole_rounds(
+    reference: int, window: int, alarms: bool
+) -> None:
+    rng = random.Random(1)
+    rows: list[Row] = [
+        {"x": "a" if rng.random() < 0.3 + 0.2 * math.sin(index * math.tau / 1000) else "b"} for index in range(30_000)
+    ]
+    config = ChiSquaredConfig(reference=reference, window=window, run_length=100_000)
+
+    found = [signal for signal in ChiSquared(config, ["x"]).observe(rows) if signal.reading.state is State.DRIFT]
+
+    assert bool(found) is alarms

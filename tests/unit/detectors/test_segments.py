@@ -78,6 +78,24 @@ def test_a_segment_is_watched_as_if_it_were_alone_wherever_spans_are_cut(cut: in
     assert [s.index for s in found] == sorted(s.index for s in found)
 
 
+@pytest.mark.parametrize("cut", [1, 7, 5000])
+def test_a_signal_says_how_many_rows_of_the_whole_stream_back_its_windows_begin(cut: int) -> None:
+    stream = rows(2500)
+    of_it = [index for index, row in enumerate(stream) if row["country"] == "US"]
+
+    (drift,) = (s for s in seen(features(), stream, cut) if s.reading.state is State.DRIFT)
+
+    own = [drift.index + 1 - index for index in of_it if index <= drift.index][::-1]  # rows back, the newest first
+    assert drift.reading.changed_n is not None
+    assert drift.behind.changed is not None
+    assert drift.behind.changed == pytest.approx(own[drift.reading.changed_n - 1], abs=40)
+    assert drift.behind.current == pytest.approx(own[drift.reading.current_n - 1], abs=40)
+    assert drift.behind.reference is not None
+    assert drift.behind.reference[0] == pytest.approx(own[-1], abs=40)
+    assert drift.behind.reference[1] == pytest.approx(own[-100], abs=40)
+    assert drift.index + 1 - drift.behind.changed == pytest.approx(1200, abs=60)
+
+
 def test_errors_of_a_segment_are_watched_as_if_it_were_alone() -> None:
     stream = rows(3000, after=1500)
     own = [row for row in stream if row["country"] == "US"]
@@ -115,7 +133,7 @@ def test_what_is_shown_of_segments_is_that_of_the_one_that_matters_most() -> Non
 
     seen(watch, stream[: drift.index + 1], 1)
 
-    assert watch.readings() == {"x": drift.reading}
+    assert watch.readings() == {"x": drift.reading._replace(segment=drift.segment)}
 
 
 def test_a_segment_that_has_drifted_matters_more_than_a_larger_change_that_is_no_drift_in_another() -> None:
