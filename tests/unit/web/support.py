@@ -129,6 +129,9 @@ class History:
     def workers(self) -> Any:
         return {"workers": []}
 
+    def stream_time(self) -> float | None:
+        return None
+
     def watch(self, stop: threading.Event) -> Iterator[Column]:
         stop.wait(10)
         yield from ()
