@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -11,6 +12,7 @@ from detectors import segments
 from detectors.data import profiles
 from stream import readable
 from stream.cli.commands import app
+from stream.cli.printing import print_line
 from stream.deadletters import Sample
 from stream.errors import ConfigError
 from stream.readable import alert_line, dead_letter_line, moment, prediction_line
@@ -342,3 +344,14 @@ def test_a_long_value_is_cut() -> None:
 def test_marks_are_put_in_words_as_detectors_write_them() -> None:
     assert readable.OTHER_VALUES == profiles.OTHER
     assert (readable.OTHER_SEGMENT, readable.MISSING_SEGMENT) == (segments.OTHER, segments.MISSING)
+
+
+def test_a_line_for_programs_has_the_same_value_and_nothing_that_a_terminal_would_obey(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    value = {"key": "a\x9b31mb\x7f\x1b[1m", "city": "K\u00f6ln"}
+    print_line(msgspec.json.encode(value))
+
+    line = capsys.readouterr().out.rstrip("\n")
+    assert line.isprintable()
+    assert msgspec.json.decode(line) == value
