@@ -74,6 +74,7 @@ def test_a_drift_that_is_told_stands_at_the_top_and_on_the_chart(browser: Browse
     service.raise_alert()
     browser.says("#headline", NEW["headline"])
     browser.says("#said", "New alert", NEW["headline"])
+    browser.says("#marks", "warning", "ddm warns in partition 1")
     browser.says("#marks", NEW["headline"])
     browser.wait(lambda: browser.run(SHAPES) >= shapes + 2, "its line and its band on the chart")
 

@@ -144,7 +144,8 @@ def marks(alerts: list[Json]) -> list[Json]:
                 }
             )
     warned = ERRORS_TOLD - 0.4 * HOUR
-    told.append({"time": warned, "at": warned + AHEAD, "kind": "warning", "alert": None, "text": "errors: ADWIN warns"})
+    text = "The errors may be rising: ddm warns in partition 1."
+    told.append({"time": warned, "at": warned + AHEAD, "kind": "warning", "alert": None, "text": text})
     return sorted(told, key=lambda mark: mark["time"])
 
 

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query
 
 from stream.history.answers import Drift, Feature, Labels, Overview, Series, Serving, Workers
+from stream.readable import words
 from stream.web.answers import Json, answers
 from stream.web.followed import nothing_there
 from stream.web.live import control_of
@@ -79,7 +80,8 @@ def series(
     """Rates, lag, latency, label health and scores over time, in columns of equal length, with what happened."""
     told = _plain(parts.told.series(number_of(partition), since, points))
     marks: list[Mark] = [] if parts.feeds is None else parts.feeds.marks(number_of(partition), since)
-    return Json(told | {"marks": marks})
+    marks += [_warning(**one) for one in told.pop("warnings", ())]
+    return Json(told | {"marks": sorted(marks, key=lambda mark: (mark.at or 0.0, mark.time))})
 
 
 @router.get("/v1/drift", responses=answers(Drift, 503))
@@ -121,6 +123,12 @@ def labels(caller: Viewer, parts: Parted) -> Json:
 def workers(caller: Viewer, parts: Parted) -> Json:
     """Workers, and who has which partition."""
     return Json(parts.told.workers())
+
+
+def _warning(detector: str, partition: int, at: float, time: float | None) -> Mark:
+    """How a warning stands on the axis of time. There is no alert of it."""
+    text = f"The errors may be rising: {words(detector)} warns in partition {partition}."
+    return Mark(at if time is None else time, at, "warning", None, text)
 
 
 def number_of(partition: str) -> int | None:

@@ -38,6 +38,17 @@ def test_what_is_asked_of_the_history_is_what_the_address_says(world: World) -> 
     assert get(world, "/v1/features/x?partition=2")["partition"] == 2
 
 
+def test_a_warning_of_a_detector_is_a_mark_that_has_no_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    warning = {"detector": "hddm_a", "partition": 3, "at": 20.0, "time": 10.0}
+    monkeypatch.setattr(world.history, "series", lambda *asked: {"warnings": [warning]})
+
+    text = "The errors may be rising: hddm a warns in partition 3."
+    told = {"time": 10.0, "at": 20.0, "kind": "warning", "alert": None, "text": text}
+    assert get(world, "/v1/series")["marks"][-1] == told
+    assert "warnings" not in get(world, "/v1/series")
+
+
 @pytest.mark.parametrize(
     "query",
     ["partition=-1", "partition=x", "partition=", "since=soon", "since=nan", "since=inf", "points=1", "points=1e9"],
