@@ -180,6 +180,7 @@ def test_rolling_back_says_what_will_happen_and_posts_the_reason(browser: Browse
     browser.shows("#model-list .served", "version 2")
     browser.shows("#audit", "amounts were wrong by a factor", "you operator, 127.0.0.1")
     browser.shows("#audit", "ci@build-7 by the command line")
+    browser.shows("#audit", "paused: no → paused who jon, when Sat 6 Jun 2026, 21:37, reason a look")
 
 
 def test_a_version_is_promoted_with_a_reason(browser: Browser, serve: Start) -> None:
