@@ -139,6 +139,10 @@ class Reader:
             self._config, nows, self._store.workers(), rates, now=now, alive=self._alive, loss=self._loss
         )
 
+    def partitions(self) -> list[int]:
+        """The partitions that were told of."""
+        return self._store.partitions()
+
     def stream_time(self) -> float | None:
         """The time of the newest record that a worker has taken; None where none has told of one."""
         return max((one.time for one in self._store.nows().values() if one.time is not None), default=None)

@@ -42,6 +42,9 @@ class History(Protocol):
 
     def workers(self) -> Any: ...
 
+    def partitions(self) -> list[int]:
+        """Those that were told of."""
+
     def stream_time(self) -> float | None:
         """The time of the newest record that a worker has taken; None where none has told of one."""
 

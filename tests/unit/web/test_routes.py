@@ -106,6 +106,13 @@ def test_where_the_history_has_no_reference_an_alert_tells_of_one(world: World) 
     assert (own["reference"]["quantiles"], own["source"]) == ({"0.5": 2.0}, "the first")
 
 
+@pytest.mark.parametrize("path", ["/v1/series", "/v1/drift", "/v1/features/x"])
+def test_a_partition_that_nobody_told_of_is_not_there(world: World, path: str) -> None:
+    answer = world.client().get(f"{path}?partition=99")
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "No worker has told of a partition 99.")
+
+
 def test_what_is_not_known_is_null(world: World) -> None:
     assert get(world, "/v1/overview")["lag"] is None
 
