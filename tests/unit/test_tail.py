@@ -153,9 +153,8 @@ def test_a_drifted_category_is_named() -> None:
 
 
 def test_categories_that_are_not_told_apart_are_all_others() -> None:
-    line = alert_line(
-        alert(detector="chi_squared", feature="dest", detail="other", segment="carrier=(other)", before=0.07, after=0.1)
-    )
+    told: dict[str, Any] = {"feature": "dest", "detail": "(other)", "segment": "carrier=(other)"}
+    line = alert_line(alert(detector="chi_squared", before=0.07, after=0.1, **told))
 
     assert "all other values of dest where carrier is another value (chi_squared)  0.07 -> 0.1" in line.plain
 

@@ -88,7 +88,7 @@ export function whereOf(segment) {
 }
 
 /** What a detector says of a feature, such as a category; those that are not told apart are all others. */
-export const detailOf = (detail) => (detail === "other" ? "all other values" : detail);
+export const detailOf = (detail) => (detail === "(other)" ? "all other values" : detail);
 
 /** Whether the errors of an alert are a share of the answers, not a distance. */
 const isRate = (alert) => alert.kind === "concept_drift" && state.overview !== null && state.overview.problem !== "regression";
