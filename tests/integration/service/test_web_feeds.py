@@ -207,7 +207,7 @@ def test_dead_letters_are_shown_by_reason_and_scrubbed_and_as_they_are_to_admins
             lambda: said if (said := api.get("/v1/quality").json["dead_letters"])["total"] == 2 else None, 20.0
         )
         raw = api.get("/v1/quality?raw=true").json["dead_letters"]
-        (entry,) = until(lambda: api.get("/v1/audit").json["entries"])
+        (entry,) = until(lambda: [one for one in api.get("/v1/audit").json["entries"] if one["outcome"] != "asked"])
 
     assert told["by_reason"] == {"wrong_type": 1, "malformed_json": 1}
     assert "Smith" not in json.dumps(told)
