@@ -80,6 +80,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a stretch")
     parser.add_argument("--events", type=int, default=3_000_000, help="length of the backlog")
     options = parser.parse_args()
+    if options.events <= WARM:
+        parser.error(f"--events: {options.events:,} are over before the first stretch; expected more than {WARM:,}")
     found = measured(options)
     table = Table("pages open", title="A worker with pages open")
     for head in ("events/s", "of that with none", "µs of processor an event", "of that with none"):

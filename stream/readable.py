@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stream.deadletters import Sample
 
 # As `detectors.data.profiles` and `detectors.segments` call them, which need NumPy: what prints alerts does without.
-OTHER_VALUES: Final = "other"
+OTHER_VALUES: Final = "(other)"
 OTHER_SEGMENT: Final = "(other)"
 MISSING_SEGMENT: Final = "(missing)"
 

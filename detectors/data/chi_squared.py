@@ -47,7 +47,7 @@ class _Comparison(NamedTuple):
 class ChiSquared(CountedDetector[ChiSquaredConfig]):
     """Memory per feature in proportion to `reference` + `window`.
 
-    Categories outside the `max_categories` most frequent of the reference, new ones among them, count as "other", and
+    Categories outside the `max_categories` most frequent of the reference, new ones among them, count as "(other)", and
     so do those of which fewer than five are expected in either sample. `statistic` is chi-squared, `threshold` its
     critical value; there is no alarm as long as less than `min_effect` of the events would have to change category.
     `before`, `after` and `direction` are of the category whose share changed most, which `detail` names.
@@ -82,7 +82,7 @@ class ChiSquared(CountedDetector[ChiSquaredConfig]):
         return counts
 
     def _pool(self, feature: int) -> tuple[Floats, Floats, Bools]:
-        """Counts in reference and window by category, the last being "other", and which kept a place of their own."""
+        """Counts in reference and window by category, the last being "(other)", and which kept a place of their own."""
         before, after = self._reference[feature].astype(np.float64), self._counts[feature, :-1].astype(np.float64)
         both = before + after
         sizes = self.config.reference, self.config.window

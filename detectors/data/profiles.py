@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from detectors.base import Profile
 from detectors.data.windowed import Floats
 
-OTHER = "other"
-"""What is said of categories that are not told apart."""
+OTHER = "(other)"
+"""What is said of categories that are not told apart. Bracketed, as many streams have one of the name "other"."""
 _PERCENT = (5, 25, 50, 75, 95)
 _MOST = 10
 """Categories in a profile, of which the rest is the share of all others."""

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from stream.cli.options import LogLines
+from stream.cli.printing import print_line
 from stream.cli.tail import Begin, Bootstrap, ConfigFile, Count, Follow, Json, Tail, TopicName, source
 from stream.cli.versions import who
 from stream.errors import ConfigError
@@ -78,6 +79,6 @@ def _shower(*, as_json: bool, raw: bool) -> Callable[[RawRecord], None]:
     from stream.readable import dead_letter_line
 
     if as_json:
-        return lambda record: typer.echo(msgspec.json.encode(Letter(record).sample(raw=raw)).decode())
+        return lambda record: print_line(msgspec.json.encode(Letter(record).sample(raw=raw)))
     console = Console(highlight=False, soft_wrap=True)
     return lambda record: console.print(dead_letter_line(Letter(record).sample(raw=raw)))

@@ -12,6 +12,9 @@ from rich.text import Text
 NONE: Final = "-"
 """Stands for what there was none of."""
 
+_CONTROLS: Final = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""Characters that some terminals obey and JSON lets stand as they are, as JSON's own escapes."""
+
 
 def wide_console() -> Console:
     """As wide as the terminal; wide enough for a table where there is none."""
@@ -29,6 +32,11 @@ def plain(text: str) -> Text:
 def say(text: str) -> None:
     """Tell one line."""
     Console(highlight=False, soft_wrap=True).print(plain(text))
+
+
+def print_line(encoded: bytes) -> None:
+    """Tell a program, or who looks over its shoulder, one line of JSON: the same value, no control characters."""
+    typer.echo(encoded.decode(errors="replace").translate(_CONTROLS))
 
 
 def print_json(value: Any) -> None:

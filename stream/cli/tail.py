@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream.cli.options import LogLines
+from stream.cli.printing import print_line
 from stream.errors import BrokerError, ConfigError
 from stream.interruption import INTERRUPTED
 from stream.readable import alert_line, prediction_line
@@ -214,7 +215,7 @@ def source(config: Path | None, bootstrap: str | None, topic: str | None, which:
 def _shower(kind: type[R], line: Callable[[R], Text], as_json: bool) -> Callable[[RawRecord], None]:
     """Prints one record's value. What it returns raises MsgspecError for a value that is not of this kind."""
     if as_json:
-        return lambda record: typer.echo(msgspec.json.format(record.value or b"", indent=-1))
+        return lambda record: print_line(msgspec.json.format(record.value or b"", indent=-1))
     decoder = msgspec.json.Decoder(kind)
     console = Console(highlight=False, soft_wrap=True)
     return lambda record: console.print(line(decoder.decode(record.value or b"")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from stream.kafka.reader import Reader
 from stream.records import Alert
 
 _LOOK_SECONDS = 1.0
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What is raised for records that others wrote, to try out what becomes of them: they are the service's to judge."""
 
 
 class _Predicted(msgspec.Struct):
@@ -56,7 +59,8 @@ class Watch:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             for record in self._reader.poll(left):
-                self._take[record.topic](record)
+                with suppress(*_UNREADABLE):
+                    self._take[record.topic](record)
         if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
             self.look()
 
@@ -75,11 +79,11 @@ class Watch:
         self._reader.close()
 
     def _take_prediction(self, record: Any) -> None:
-        prediction = self._decode_prediction(record.value)
+        prediction = self._decode_prediction(record.value or b"")
         self._picture.predicted(prediction.ts, prediction.model_version, prediction.partition)
 
     def _take_label(self, record: Any) -> None:
-        self._picture.labelled(record.timestamp / 1000.0, self._decode_label(record.value).label)
+        self._picture.labelled(record.timestamp / 1000.0, self._decode_label(record.value or b"").label)
 
     def _take_alert(self, record: Any) -> None:
-        self._picture.alerted(self._decode_alert(record.value))
+        self._picture.alerted(self._decode_alert(record.value or b""))

@@ -37,6 +37,21 @@ class Series(msgspec.Struct, kw_only=True):
     scores: dict[str, dict[str, Numbers]]
 
 
+class Warned(msgspec.Struct, kw_only=True):
+    """That a detector of a partition's errors began to warn: `at` by the clock, `time` of the stream."""
+
+    detector: str
+    partition: int
+    at: float
+    time: float | None
+
+
+class WarnedSeries(Series, kw_only=True):
+    """How partitions did, and when their detectors of errors began to warn."""
+
+    warnings: list[Warned]
+
+
 class Watched(msgspec.Struct, kw_only=True):
     """A detector on a feature: where it stands, and its ratio of statistic over threshold over time."""
 

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from stream.history.answers import Warned
 from stream.history.frames import STEPS, Layout, Point, Watched
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -28,6 +29,11 @@ GONE: Final = 15.0
 On a busy machine they come seconds late, which is no gap: what was counted meanwhile is in the next."""
 SELDOM: Final = 3.0
 """The same in points, or in bins if these are longer."""
+
+PAUSE: Final = 5
+"""Bins without a warning of a detector after which the next one begins anew: some come and go from label to label."""
+MOST_WARNINGS: Final = 100
+"""Warnings that an answer holds, the newest."""
 
 RATES: Final = {
     "events_per_second": "events",
@@ -130,6 +136,12 @@ class Part:
                 found[watched] = np.fmax(found[watched], column) if watched in found else column
         return found
 
+    @property
+    def warned(self) -> list[tuple[int, Point]]:
+        """The points at which a detector of errors warned, each with its bin."""
+        start, width, n, _ = self._bins
+        return [(min(int((one.at - start) / width), n - 1), one) for one in self._points if one.warned]
+
     def _by_layout(self, points: Sequence[Point]) -> Iterable[tuple[Layout, list[int]]]:
         """The rows that are packed alike, with the layout; those whose layout is not known are left out."""
         rows: dict[str, list[int]] = {}
@@ -175,6 +187,17 @@ def drift_of(parts: Sequence[Part], n: int) -> dict[Watched, Floats]:
         for one, ratios in part.drift.items():
             watched.setdefault(one, []).append(ratios)
     return {one: _largest(ratios, n) for one, ratios in watched.items()}
+
+
+def warnings_of(parts: Sequence[Part]) -> list[Warned]:
+    """When detectors of errors began to warn, of these partitions together; not what began before the first bin."""
+    found, newest = list[Warned](), dict[str, int]()
+    for where, point in sorted((one for part in parts for one in part.warned), key=lambda one: one[1].at):
+        for detector in point.warned:
+            if where - newest.get(detector, -PAUSE if where else 0) >= PAUSE:
+                found.append(Warned(detector=detector, partition=point.partition, at=point.at, time=point.time))
+            newest[detector] = where
+    return found[-MOST_WARNINGS:]
 
 
 def listed(column: Floats, rows: Sequence[int]) -> list[float | None]:

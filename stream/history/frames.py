@@ -48,7 +48,8 @@ class Point(msgspec.Struct, array_like=True, gc=False):
 
     `events` and `dead_letters` are records taken since the task began, `labels` those that found their event, with it
     or later. Lags are records, delays seconds, latencies milliseconds. None: not known. `rivals` has the
-    mean loss of each challenger by its number. Latencies are the worst of the time since the point before.
+    mean loss of each challenger by its number. Latencies are the worst of the time since the point before. `warned`
+    are the detectors of errors that warn, without a drift so far.
     """
 
     partition: int
@@ -71,6 +72,7 @@ class Point(msgspec.Struct, array_like=True, gc=False):
     scores: bytes = b""
     drift: bytes = b""
     rivals: tuple[tuple[int, float], ...] = ()
+    warned: tuple[str, ...] = ()
 
 
 class Reading(msgspec.Struct, array_like=True, frozen=True):

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, get_args
 from learners.base import Problem
 from stream.config.model import Config
 from stream.history import columns
-from stream.history.answers import Column, Drift, Feature, Labels, Overview, Series, Watched, Watcher, Workers
+from stream.history.answers import Column, Drift, Feature, Labels, Overview, WarnedSeries, Watched, Watcher, Workers
 from stream.history.columns import GONE, SELDOM, Bins, Part
 from stream.history.distributions import sources, together
 from stream.history.frames import Concern, Distribution, Layout, Now, Point, Reading
@@ -57,14 +57,14 @@ class Reader:
         self._loss = LOSS[config.model.problem]
         self._layouts: dict[str, Layout] = {}
 
-    def series(self, partition: int | None, since: float | None, points: int) -> Series:
-        """Rates, levels and scores since a time, in at most so many columns."""
+    def series(self, partition: int | None, since: float | None, points: int) -> WarnedSeries:
+        """Rates, levels and scores since a time, in at most so many columns, and what was warned of meanwhile."""
         parts, bins, rows = self._find(partition, since, points)
         values = columns.values_of(parts, bins.n)
         scores: dict[str, dict[str, list[float | None]]] = {}
         for (source, metric), column in columns.scores_of(parts, bins.n, self._config.scores.window).items():
             scores.setdefault(source, {})[metric] = columns.listed(column, rows)
-        return Series(**columns.told(values, rows), scores=scores)
+        return WarnedSeries(**columns.told(values, rows), scores=scores, warnings=columns.warnings_of(parts))
 
     def drift(self, partition: int | None, since: float | None, points: int) -> Drift:
         """Statistics over thresholds since a time, in at most so many columns."""
@@ -138,6 +138,14 @@ class Reader:
         return overview_of(
             self._config, nows, self._store.workers(), rates, now=now, alive=self._alive, loss=self._loss
         )
+
+    def partitions(self) -> list[int]:
+        """The partitions that were told of."""
+        return self._store.partitions()
+
+    def stream_time(self) -> float | None:
+        """The time of the newest record that a worker has taken; None where none has told of one."""
+        return max((one.time for one in self._store.nows().values() if one.time is not None), default=None)
 
     def now(self) -> dict[int, Now]:
         """The newest details of each partition."""

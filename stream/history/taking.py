@@ -126,6 +126,7 @@ def point_of(now: Now, report: Report, layout: Layout) -> Point:
         scores=packed_scores(layout, now.scores),
         drift=packed_drift(ratios.get(watched) for watched in layout.drift),
         rivals=tuple((one.number, one.loss) for one in now.challengers if one.loss is not None),
+        warned=tuple(one.detector for one in now.readings if not one.feature and one.state == "warning"),
     )
 
 

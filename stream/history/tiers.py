@@ -1,7 +1,7 @@
 """The three series that are kept of a partition: every point for a while, fewer for longer.
 
 A point of a coarser series stands for a stretch of time, which begins at a multiple of its length on the clock. It is
-the last one of that stretch, with the worst latencies and the largest ratios of all of them.
+the last one of that stretch, with the worst latencies, the largest ratios and the warnings of all of them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Thinning:
 
 
 def worst(before: Point, after: Point) -> Point:
-    """The later of two points, with the worst latencies and the largest ratios of both."""
+    """The later of two points, with the worst latencies, the largest ratios and the warnings of both."""
     drift = after.drift
     if before.layout == after.layout:
         drift = bytes(map(max, before.drift, after.drift))
@@ -70,6 +70,7 @@ def worst(before: Point, after: Point) -> Point:
         drift=drift,
         latency_p50_ms=_larger(before.latency_p50_ms, after.latency_p50_ms),
         latency_p99_ms=_larger(before.latency_p99_ms, after.latency_p99_ms),
+        warned=tuple(dict.fromkeys((*before.warned, *after.warned))),
     )
 
 

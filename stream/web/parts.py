@@ -42,6 +42,12 @@ class History(Protocol):
 
     def workers(self) -> Any: ...
 
+    def partitions(self) -> list[int]:
+        """Those that were told of."""
+
+    def stream_time(self) -> float | None:
+        """The time of the newest record that a worker has taken; None where none has told of one."""
+
     def watch(self, stop: threading.Event) -> Iterator[Column]:
         """New points as they come, of each partition and of all together, until `stop` is set (which is noticed within
         a second). Goes on by itself after the store was away. For one thread.

@@ -278,7 +278,7 @@ def test_alerts_say_as_much_as_has_room_and_none_is_cut(picture: Picture, width:
     }
     concept: Any = {"feature": None, "detector": "page_hinkley", "direction": "worse", "action": "challenger_learning"}
     picture.alerted(alert(1, feature="minute_of_day", direction="narrower", **evidence))
-    picture.alerted(alert(2, feature="carrier", detector="chi_squared", detail="other", **evidence))
+    picture.alerted(alert(2, feature="carrier", detector="chi_squared", detail="(other)", **evidence))
     picture.alerted(alert(3, "concept_drift", **concept, **evidence))
     picture.alerted(alert(12, "model_swap"))
 

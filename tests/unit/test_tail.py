@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -11,6 +12,7 @@ from detectors import segments
 from detectors.data import profiles
 from stream import readable
 from stream.cli.commands import app
+from stream.cli.printing import print_line
 from stream.deadletters import Sample
 from stream.errors import ConfigError
 from stream.readable import alert_line, dead_letter_line, moment, prediction_line
@@ -151,9 +153,8 @@ def test_a_drifted_category_is_named() -> None:
 
 
 def test_categories_that_are_not_told_apart_are_all_others() -> None:
-    line = alert_line(
-        alert(detector="chi_squared", feature="dest", detail="other", segment="carrier=(other)", before=0.07, after=0.1)
-    )
+    told: dict[str, Any] = {"feature": "dest", "detail": "(other)", "segment": "carrier=(other)"}
+    line = alert_line(alert(detector="chi_squared", before=0.07, after=0.1, **told))
 
     assert "all other values of dest where carrier is another value (chi_squared)  0.07 -> 0.1" in line.plain
 
@@ -342,3 +343,14 @@ def test_a_long_value_is_cut() -> None:
 def test_marks_are_put_in_words_as_detectors_write_them() -> None:
     assert readable.OTHER_VALUES == profiles.OTHER
     assert (readable.OTHER_SEGMENT, readable.MISSING_SEGMENT) == (segments.OTHER, segments.MISSING)
+
+
+def test_a_line_for_programs_has_the_same_value_and_nothing_that_a_terminal_would_obey(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    value = {"key": "a\x9b31mb\x7f\x1b[1m", "city": "K\u00f6ln"}
+    print_line(msgspec.json.encode(value))
+
+    line = capsys.readouterr().out.rstrip("\n")
+    assert line.isprintable()
+    assert msgspec.json.decode(line) == value

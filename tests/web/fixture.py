@@ -231,7 +231,7 @@ class Fixture:
                  "labels": 2_850, "evidence": 4.2, "needed": 100.0, "loss": 0.2291, "champion_loss": 0.2287,
                  "partition": 1}
             ],
-            "open_drifts": {},
+            "open_drifts": {"data_drift": 1},
             "open_alerts": sum(one["state"] != "closed" for one in self.alerts),
             "health": {"state": "ok", "parts": {"kafka": {"state": "ok"}, "redis": {"state": "ok"}}},
         }  # fmt: skip

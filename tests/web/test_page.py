@@ -74,6 +74,7 @@ def test_a_drift_that_is_told_stands_at_the_top_and_on_the_chart(browser: Browse
     service.raise_alert()
     browser.says("#headline", NEW["headline"])
     browser.says("#said", "New alert", NEW["headline"])
+    browser.says("#marks", "warning", "ddm warns in partition 1")
     browser.says("#marks", NEW["headline"])
     browser.wait(lambda: browser.run(SHAPES) >= shapes + 2, "its line and its band on the chart")
 
@@ -179,6 +180,7 @@ def test_rolling_back_says_what_will_happen_and_posts_the_reason(browser: Browse
     browser.shows("#model-list .served", "version 2")
     browser.shows("#audit", "amounts were wrong by a factor", "you operator, 127.0.0.1")
     browser.shows("#audit", "ci@build-7 by the command line")
+    browser.shows("#audit", "paused: no → paused who jon, when Sat 6 Jun 2026, 21:37, reason a look")
 
 
 def test_a_version_is_promoted_with_a_reason(browser: Browser, serve: Start) -> None:

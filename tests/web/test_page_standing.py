@@ -237,6 +237,18 @@ def test_a_feature_can_be_looked_at_from_its_alert_as_soon_as_it_is_known(browse
     browser.says("#now .acts", "Look at amount")
 
 
+def test_a_drift_that_no_worker_knows_of_any_more_is_said_never_to_be_called_over(
+    browser: Browser, serve: Start
+) -> None:
+    service = serve()
+    browser.open(service.url)
+    browser.says("#headline", "amount")
+    browser.says("#health", "healthy")
+    assert "No worker knows of this drift" not in browser.text("#now")
+    service.told["/v1/overview"] = {"open_drifts": {}}
+    browser.says("#now", "No worker knows of this drift any more", "acknowledge it")
+
+
 ROWS: Final = """
     const tiles = [...document.querySelectorAll('#pulse .tile')].map((tile) => tile.getBoundingClientRect());
     const rows = Map.groupBy(tiles, ({top}) => Math.round(top));

@@ -144,7 +144,8 @@ def marks(alerts: list[Json]) -> list[Json]:
                 }
             )
     warned = ERRORS_TOLD - 0.4 * HOUR
-    told.append({"time": warned, "at": warned + AHEAD, "kind": "warning", "alert": None, "text": "errors: ADWIN warns"})
+    text = "The errors may be rising: ddm warns in partition 1."
+    told.append({"time": warned, "at": warned + AHEAD, "kind": "warning", "alert": None, "text": text})
     return sorted(told, key=lambda mark: mark["time"])
 
 
@@ -256,6 +257,10 @@ def audit() -> list[Json]:
         {"id": "au3", "ts": ERRORS_TOLD + 900, "who": "maria", "role": "operator", "ip": "10.2.0.17",
          "action": "alerts.acknowledge", "target": "alert a004", "before": None,
          "after": {"note": "new merchant terminals, expected"}, "outcome": "done", "reason": "", "detail": ""},
+        {"id": "au4", "ts": ROLLED_BACK + 60, "who": "jon", "role": "operator", "ip": "10.2.0.21",
+         "action": "pause", "target": "app payments", "before": {"paused": None},
+         "after": {"paused": {"who": "jon", "when": ROLLED_BACK + 60, "reason": "a look"}}, "outcome": "done",
+         "reason": "a look"},
         {"id": "au2", "ts": ROLLED_BACK, "who": "jon", "role": "operator", "ip": "10.2.0.21",
          "action": "models.rollback", "target": "model payments version 2",
          "before": {"version": 3}, "after": {"version": 2}, "outcome": "done",

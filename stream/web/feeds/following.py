@@ -23,7 +23,7 @@ from stream.web.feeds.quality import QualityFeed
 from stream.web.parts import History, Mark, News, Usual
 
 FRESH_SECONDS: Final = 2.0
-"""Age up to which readings of detectors are good enough to say that a drift recovers."""
+"""Age up to which what the history has is good enough: to say that a drift recovers, or how far the stream is."""
 
 _CONCERN: Final = ("drift", "warning", "stable", "warmup")
 
@@ -39,7 +39,7 @@ class TopicFeeds:
         self.quality = QualityFeed(config)
         self.audit = AuditFeed(config)
         self.lookup = Lookup(config)
-        self.gateway = Gateway(config)
+        self.gateway = Gateway(config, stream_time=StreamTime(history))
         self._tails = (self.alerts.tail, self.quality.tail, self.audit.tail)
 
     def start(self) -> None:
@@ -87,6 +87,25 @@ class TopicFeeds:
                 one()
 
         return end
+
+
+class StreamTime:
+    """How far the stream has come, as the history has it; None while that cannot be had."""
+
+    def __init__(self, history: History | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._history = history
+        self._clock = clock
+        self._read_at = float("-inf")
+        self._known: float | None = None
+
+    def __call__(self) -> float | None:
+        if self._history is not None and self._clock() - self._read_at >= FRESH_SECONDS:
+            try:
+                self._known = self._history.stream_time()
+            except DriftlineError:
+                self._known = None
+            self._read_at = self._clock()
+        return self._known
 
 
 class Detectors:

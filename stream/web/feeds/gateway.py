@@ -36,6 +36,7 @@ MOST_WAITING: Final = 200
 IDLE_SECONDS: Final = 60.0
 """Time without a request after which the predictions topic is no longer followed."""
 
+_OF_THE_PAST: Final = 3600.0  # seconds behind the clock from which an event, or a stream, is of another time
 _SENDING: Final = 4
 _KEY: Final = "key"
 _TOO_LARGE: Final = "too_large"
@@ -51,10 +52,13 @@ class NotAnEvent(DataError):
 
 
 class Asked(NamedTuple):
-    """An event to be predicted: its id as the prediction will carry it, and the record that it is."""
+    """An event to be predicted: its id as the prediction will carry it, the record that it is, and its own time in
+    seconds since the epoch, if it says one.
+    """
 
     id: str
     record: Outgoing
+    time: float | None
 
 
 class Answer(NamedTuple):
@@ -88,11 +92,16 @@ class Gateway:
         config: Config,
         connect: Callable[[], Producer] | None = None,
         follow: Callable[[Take], Follower] | None = None,
+        stream_time: Callable[[], float | None] = lambda: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._events = config.topics.events
         self._id_path = config.events.id.split(".")
         self._decoder = EventDecoder(config)
         self._sender = Sender(connect or partial(make_producer, config.kafka))
+        self._says_time = config.events.time is not None
+        self._stream_time = stream_time
+        self._clock = clock
         self._follow = follow or partial(Tail, config.kafka, config.topics.predictions, "end")
         self._id_of = msgspec.json.Decoder(_Id).decode
         self._pool = ThreadPoolExecutor(_SENDING, "driftline-predict")
@@ -122,7 +131,7 @@ class Gateway:
             key = event.id
         if not isinstance(key, str) or not 0 < len(key) <= MAX_ID:
             raise NotAnEvent(_BAD_KEY, f"'{_KEY}' is the record's key; expected text of 1 to {MAX_ID} characters.")
-        return Asked(event.id, Outgoing(self._events, key.encode(), body, []))
+        return Asked(event.id, Outgoing(self._events, key.encode(), body, []), event.time if self._says_time else None)
 
     async def ask(self, asked: Asked, seconds: float) -> Answer:
         """Produce the event and return its prediction, as soon as that is committed.
@@ -134,7 +143,7 @@ class Gateway:
         deadline = time.monotonic() + seconds
         self._expect(asked.id, future)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._send, asked.record, deadline)
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._send, asked, deadline)
             return await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             raise TookTooLong(
@@ -159,16 +168,28 @@ class Gateway:
 
     # sending
 
-    def _send(self, record: Outgoing, deadline: float) -> None:
+    def _send(self, asked: Asked, deadline: float) -> None:
         tail = self._followed()
         if not tail.positioned.wait(max(0.0, deadline - time.monotonic())):
             raise BrokerError(f"The event was not produced: the predictions cannot be read: {tail.standing.trouble}.")
         try:
-            self._sender.send(record, max(0.1, deadline - time.monotonic()))
+            self._sender.send(asked.record._replace(at=self._at(asked)), max(0.1, deadline - time.monotonic()))
         except BrokerError as error:
             raise BrokerError(
                 f"The event could not be produced: {error.message}", "See that Kafka is up, and try again."
             ) from error
+
+    def _at(self, asked: Asked) -> float | None:
+        """The time of the record: None for that of the moment, as any producer's has.
+
+        A stream that is replayed has the time of its records. One of today would bring all of it to today: what waits
+        for labels would be given up, and blocks of days would end. So an event of the past is of that stream's time.
+        """
+        latest = self._clock() - _OF_THE_PAST
+        if asked.time is None or asked.time >= latest:
+            return None
+        reached = self._stream_time()
+        return reached if reached is not None and reached < latest else None
 
     def _followed(self) -> Follower:
         with self._lock:

@@ -8,10 +8,11 @@ import msgspec
 from fastapi import APIRouter, Path, Query
 
 from stream.history.answers import Drift, Feature, Labels, Overview, Series, Serving, Workers
+from stream.readable import words
 from stream.web.answers import Json, answers
 from stream.web.followed import nothing_there
 from stream.web.live import control_of
-from stream.web.parts import Mark, Parted
+from stream.web.parts import Mark, Parted, Parts
 from stream.web.roles import Viewer
 from stream.web.routes.control import Paused
 
@@ -72,22 +73,24 @@ def overview(caller: Viewer, parts: Parted) -> Json:
     return Json(told)
 
 
-@router.get("/v1/series", responses=answers(SeriesAnswer, 503))
+@router.get("/v1/series", responses=answers(SeriesAnswer, 404, 503))
 def series(
     caller: Viewer, parts: Parted, partition: Partition = "all", since: Since = None, points: Points = 300
 ) -> Json:
     """Rates, lag, latency, label health and scores over time, in columns of equal length, with what happened."""
-    told = _plain(parts.told.series(number_of(partition), since, points))
-    marks: list[Mark] = [] if parts.feeds is None else parts.feeds.marks(number_of(partition), since)
-    return Json(told | {"marks": marks})
+    number = _known(parts, partition)
+    told = _plain(parts.told.series(number, since, points))
+    marks: list[Mark] = [] if parts.feeds is None else parts.feeds.marks(number, since)
+    marks += [_warning(**one) for one in told.pop("warnings", ())]
+    return Json(told | {"marks": sorted(marks, key=lambda mark: (mark.at or 0.0, mark.time))})
 
 
-@router.get("/v1/drift", responses=answers(Drift, 503))
+@router.get("/v1/drift", responses=answers(Drift, 404, 503))
 def drift(
     caller: Viewer, parts: Parted, partition: Partition = "all", since: Since = None, points: Points = 120
 ) -> Json:
     """How near each detector is to an alarm, over time: its statistic over its threshold."""
-    return Json(parts.told.drift(number_of(partition), since, points))
+    return Json(parts.told.drift(_known(parts, partition), since, points))
 
 
 @router.get("/v1/features/{name}", responses=answers(FeatureAnswer, 404, 503))
@@ -98,15 +101,12 @@ def feature(
     partition: Partition = "all",
 ) -> Json:
     """What watches a feature, how it is now against its reference, and the alerts that name it."""
-    found = parts.told.feature(name, number_of(partition))
+    number = _known(parts, partition)
+    found = parts.told.feature(name, number)
     if found is None:
         raise nothing_there(f"No worker has told of a feature {name!r}.", "/v1/drift lists them.")
     told = _plain(found) | {"alerts": [] if parts.feeds is None else parts.feeds.alerts_of(name)}
-    if (
-        told["reference"] is None
-        and parts.feeds is not None
-        and (usual := parts.feeds.usual(name, number_of(partition)))
-    ):
+    if told["reference"] is None and parts.feeds is not None and (usual := parts.feeds.usual(name, number)):
         told |= {"reference": usual.values, "source": usual.source}
     return Json(told)
 
@@ -121,6 +121,20 @@ def labels(caller: Viewer, parts: Parted) -> Json:
 def workers(caller: Viewer, parts: Parted) -> Json:
     """Workers, and who has which partition."""
     return Json(parts.told.workers())
+
+
+def _known(parts: Parts, partition: str) -> int | None:
+    """The number of a partition that a worker has told of; None for all of them together."""
+    number = number_of(partition)
+    if number is not None and number not in parts.told.partitions():
+        raise nothing_there(f"No worker has told of a partition {number}.", "/v1/workers lists them.")
+    return number
+
+
+def _warning(detector: str, partition: int, at: float, time: float | None) -> Mark:
+    """How a warning stands on the axis of time. There is no alert of it."""
+    text = f"The errors may be rising: {words(detector)} warns in partition {partition}."
+    return Mark(at if time is None else time, at, "warning", None, text)
 
 
 def number_of(partition: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,18 @@ def test_a_key_goes_where_every_kafka_client_puts_it(world: World) -> None:
 
     ours = {record.key: record.partition for record in world.arrived(topic, 60) if record.value == b"ours"}
     assert ours == dict(zip(keys, partitions, strict=True))
+
+
+def test_a_record_has_the_time_at_which_it_is_produced_or_the_one_that_it_is_given(world: World) -> None:
+    producer, before = world.producer(), time.time()
+
+    for value, at in ((b"now", None), (b"then", 1_357_035_300.125)):
+        producer.send(Outgoing(world.out, b"k", value, [], at=at), never)
+    producer.flush(10.0)
+
+    times = {record.value: record.timestamp for record in world.arrived(world.out, 2)}
+    assert times[b"then"] == 1_357_035_300.125
+    assert before - 1 <= times[b"now"] <= time.time() + 1
 
 
 def test_a_record_can_be_given_its_partition(world: World) -> None:

@@ -147,6 +147,24 @@ def test_the_label_of_an_event_that_was_asked_for_joins_it(make_stage: MakeStage
     assert (asked.json["id"], asked.json["key"]) == (example["id"], example["key"])
 
 
+def test_a_prediction_asked_for_while_a_stream_is_replayed_does_not_end_the_wait_for_its_labels(
+    make_stage: MakeStage,
+) -> None:
+    stage = make_stage(OPERATOR | {"events": {"time": "ts", "time_unit": "s"}})
+    with InThread(stage) as service:
+        service.wait_version(1)
+        stage.produce("events", [event(n, {"x": x_of(n), "kind": "a", "ts": T0 + n}) for n in range(20)])
+        api = api_of(stage)
+        until(lambda: api.get("/v1/overview").json.get("stream_time") == T0 + 19)
+        asked = api.post("/v1/predict", {"x": 0.5, "kind": "a", "ts": T0 + 5})
+        stage.produce("labels", [label(n) for n in range(20)])
+        until(lambda: service.metric("driftline_records_total", topic="labels", outcome="joined") == 20)
+        expired = service.metric("driftline_predictions_expired_total")
+
+    assert asked.status == 200
+    assert expired == 0
+
+
 def test_an_event_that_cannot_be_used_is_refused_before_it_is_produced(make_stage: MakeStage) -> None:
     stage = make_stage(OPERATOR)
     with InThread(stage) as service:
@@ -189,7 +207,7 @@ def test_dead_letters_are_shown_by_reason_and_scrubbed_and_as_they_are_to_admins
             lambda: said if (said := api.get("/v1/quality").json["dead_letters"])["total"] == 2 else None, 20.0
         )
         raw = api.get("/v1/quality?raw=true").json["dead_letters"]
-        (entry,) = until(lambda: api.get("/v1/audit").json["entries"])
+        (entry,) = until(lambda: [one for one in api.get("/v1/audit").json["entries"] if one["outcome"] != "asked"])
 
     assert told["by_reason"] == {"wrong_type": 1, "malformed_json": 1}
     assert "Smith" not in json.dumps(told)

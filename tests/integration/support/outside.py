@@ -37,6 +37,7 @@ class Seen(NamedTuple):
     headers: Mapping[str, bytes]
     partition: int
     offset: int
+    timestamp: float
 
     @property
     def json(self) -> dict[str, Any]:
@@ -108,7 +109,9 @@ class Outside:
         while any(consumer.position(tp) < end for tp, end in ends.items()):
             assert time.monotonic() < deadline, f"topic {topic} is not read up to its ends {ends} within 30 s"
             for records in consumer.poll(100).values():
-                seen.extend(Seen(r.key, r.value, dict(r.headers), r.partition, r.offset) for r in records)
+                seen.extend(
+                    Seen(r.key, r.value, dict(r.headers), r.partition, r.offset, r.timestamp / 1000) for r in records
+                )
         return list(seen)
 
     def uncommitted(self, topic: str) -> int:

@@ -35,6 +35,19 @@ def test_statistic_and_p_value_equal_scipys_for_two_samples() -> None:
     assert reading.threshold == pytest.approx(stats.chi2.isf(1e-9, 3))
 
 
+def test_a_category_of_the_name_other_is_not_taken_for_those_that_are_not_told_apart() -> None:
+    rare = [f"r{n}" for n in range(20)]
+    reference = ["a"] * 50 + ["b"] * 50 + ["other"] * 80 + rare
+    window = ["a"] * 3 + ["b"] * 2 + ["other"] * 85 + rare[:10]
+    detector = ChiSquared(SMALL, ["x"])
+    (reading,) = [one.reading for one in detector.observe(rows_of(reference + window))]
+
+    assert reading.detail == "other"
+    assert reading.known is not None
+    assert reading.known["other"] == pytest.approx(0.4)
+    assert reading.known[OTHER] == pytest.approx(0.065)
+
+
 def test_rare_and_unseen_categories_are_pooled() -> None:
     reference = ["a"] * 120 + ["b"] * 76 + ["r1", "r2", "r3", "r4"]
     window = ["a"] * 62 + ["b"] * 20 + ["new"] * 16 + ["r1", "newer"]

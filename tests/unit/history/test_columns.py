@@ -165,3 +165,26 @@ def test_points_nobody_knows_how_to_unpack_still_tell_what_is_not_packed() -> No
 def test_there_is_a_column_only_where_there_is_a_point() -> None:
     assert told([point(100.0), point(105.0)], every_second(10))["at"] == [100.0, 105.0]
     assert told([], every_second(10))["at"] == []
+
+
+def warnings(points: Sequence[Point], bins: Bins) -> list[tuple[str, int, float]]:
+    return [(one.detector, one.partition, one.at) for one in columns.warnings_of(parts_of(points, bins))]
+
+
+def test_a_warning_is_told_once_for_as_long_as_it_comes_and_goes() -> None:
+    warned = {7: ("ddm",), 8: ("ddm", "stepd"), 10: ("ddm",), 14: ("ddm",), 25: ("ddm",)}
+    points = [point(100.0 + n, warned=warned.get(n, ())) for n in range(30)]
+
+    assert warnings(points, every_second(30)) == [("ddm", 0, 107.0), ("stepd", 0, 108.0), ("ddm", 0, 125.0)]
+
+
+def test_of_all_partitions_together_a_warning_is_told_where_it_came_first() -> None:
+    points = [point(100.0 + n, n % 2, warned=("ddm",) if n > 5 else ()) for n in range(12)]
+
+    assert warnings(points, every_second(12)) == [("ddm", 0, 106.0)]
+
+
+def test_a_warning_from_before_the_time_that_is_asked_for_is_no_news_of_it() -> None:
+    points = [point(95.0 + n, warned=("ddm",)) for n in range(10)]
+
+    assert warnings(points, every_second(5)) == []

@@ -127,3 +127,13 @@ def test_delays_of_labels_are_told_as_they_were_reckoned_for_the_report() -> Non
     now, _, _ = told(Report({}, {}, {}, {}, {}, delays={"p50": 2.5, "p90": math.nan}))
 
     assert now.labels.delay == {"p50": 2.5}
+
+
+def test_a_point_names_the_detectors_of_errors_that_warn() -> None:
+    state = engine_after(200, WATCHED).state
+    report = report_of(state)
+    warning, stable = Reading(State.WARNING, 2.0, 3.0), Reading(State.STABLE, 0.1, 3.0)
+    report = report._replace(readings={("ddm", ""): warning, ("adwin", ""): stable, ("chi_squared", "kind"): warning})
+    now = now_of(0, state, report, worker="w", at=1000.0, snapshot=None)
+
+    assert point_of(now, report, extended(EMPTY, now)).warned == ("ddm",)

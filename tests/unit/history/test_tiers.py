@@ -26,13 +26,14 @@ def test_a_stretch_begins_at_a_multiple_of_its_length_whenever_the_worker_began(
 
 
 def test_the_point_of_a_stretch_is_its_last_with_the_worst_of_all() -> None:
-    first = point(1.0, latency_p99_ms=80.0, drift=(1.2, None), events=10)
+    first = point(1.0, latency_p99_ms=80.0, drift=(1.2, None), events=10, warned=("ddm",))
     last = point(2.0, latency_p99_ms=5.0, drift=(0.1, 0.5), events=30)
     kept = all_kept([first, last, point(31.0)], Thinning(1.0))
 
     ((_, of_stretch),) = [told for told in kept if told[0] is MIDDLE]
     assert (of_stretch.at, of_stretch.events, of_stretch.latency_p99_ms) == (2.0, 30, 80.0)
     assert of_stretch.drift == point(0.0, drift=(1.2, 0.5)).drift
+    assert of_stretch.warned == ("ddm",)
 
 
 def test_partitions_do_not_mix() -> None:

@@ -129,6 +129,12 @@ class History:
     def workers(self) -> Any:
         return {"workers": []}
 
+    def partitions(self) -> list[int]:
+        return [0, 1, 2, 3]
+
+    def stream_time(self) -> float | None:
+        return None
+
     def watch(self, stop: threading.Event) -> Iterator[Column]:
         stop.wait(10)
         yield from ()

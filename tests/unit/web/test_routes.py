@@ -38,6 +38,17 @@ def test_what_is_asked_of_the_history_is_what_the_address_says(world: World) -> 
     assert get(world, "/v1/features/x?partition=2")["partition"] == 2
 
 
+def test_a_warning_of_a_detector_is_a_mark_that_has_no_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    warning = {"detector": "hddm_a", "partition": 3, "at": 20.0, "time": 10.0}
+    monkeypatch.setattr(world.history, "series", lambda *asked: {"warnings": [warning]})
+
+    text = "The errors may be rising: hddm a warns in partition 3."
+    told = {"time": 10.0, "at": 20.0, "kind": "warning", "alert": None, "text": text}
+    assert get(world, "/v1/series")["marks"][-1] == told
+    assert "warnings" not in get(world, "/v1/series")
+
+
 @pytest.mark.parametrize(
     "query",
     ["partition=-1", "partition=x", "partition=", "since=soon", "since=nan", "since=inf", "points=1", "points=1e9"],
@@ -93,6 +104,13 @@ def test_where_the_history_has_no_reference_an_alert_tells_of_one(world: World) 
     filled, own = get(world, "/v1/features/x"), get(world, "/v1/features/y")
     assert (filled["reference"]["quantiles"], filled["source"]) == ({"0.5": 1.0}, "an alert")
     assert (own["reference"]["quantiles"], own["source"]) == ({"0.5": 2.0}, "the first")
+
+
+@pytest.mark.parametrize("path", ["/v1/series", "/v1/drift", "/v1/features/x"])
+def test_a_partition_that_nobody_told_of_is_not_there(world: World, path: str) -> None:
+    answer = world.client().get(f"{path}?partition=99")
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "No worker has told of a partition 99.")
 
 
 def test_what_is_not_known_is_null(world: World) -> None:

@@ -73,17 +73,17 @@ def make(config: KafkaConfig, trouble: Trouble, more: dict[str, Any]) -> Produce
 
 def send(producer: Producer, record: Outgoing, on_delivery: Delivered) -> None:
     """Hand over a record, waiting for room in the buffer. Raises KafkaException; BufferError when there comes none."""
-    topic, key, value, headers, partition = record
-    deadline = 0.0
+    partition, deadline = record.partition, 0.0
     while True:
         try:
             producer.produce(
-                topic,
-                value,
-                key,
+                record.topic,
+                record.value,
+                record.key,
                 -1 if partition is None else partition,
                 on_delivery=on_delivery,
-                headers=headers,  # type: ignore[arg-type]  # a list is not covariant
+                timestamp=record.milliseconds or 0,  # which is now
+                headers=record.headers,  # type: ignore[arg-type]  # a list is not covariant
             )
         except BufferError:
             deadline = deadline or time.monotonic() + SEND_SECONDS

@@ -69,7 +69,14 @@ def make(config: KafkaConfig, **more: Any) -> Any:
 
 def send(producer: Any, record: Outgoing) -> Any:
     """The future of a record that is handed over. Raises KafkaError."""
-    return producer.send(record.topic, record.value, record.key, record.headers, partition=record.partition)
+    return producer.send(
+        record.topic,
+        record.value,
+        record.key,
+        record.headers,
+        partition=record.partition,
+        timestamp_ms=record.milliseconds,
+    )
 
 
 def flush(producer: Any, timeout: float) -> None:

@@ -2,12 +2,17 @@
 
 import { when } from "./ages.js";
 import { byId, h, scrolls, table, whenChanged } from "./dom.js";
-import { words } from "./format.js";
+import { moment, words } from "./format.js";
 import { clockNow, state, view } from "./state.js";
 
 const SHOWN = 100;
 
-const short = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? Object.entries(value).map(([name, one]) => `${words(name)} ${typeof one === "object" ? JSON.stringify(one) : one}`).join(", ") : String(value));
+const short = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? Object.entries(value).map(part).join(", ") : String(value));
+
+const part = ([name, value]) => {
+  if (value === null) return `${words(name)}: no`;
+  return `${words(name)} ${name === "when" && typeof value === "number" ? moment(value) : short(value)}`;
+};
 
 const change = ({ before, after }) => [short(before), short(after)].filter(Boolean).join(" → ");
 

@@ -11,6 +11,9 @@ import { champion, emit, openAlerts, state, streamNow, view } from "./state.js";
 import { blind } from "./standing.js";
 import { detectorName, kindName, moved, stateName, subjectOf, valuesOf } from "./words.js";
 
+const DRIFTS = ["concept_drift", "data_drift", "prediction_drift"];
+const PATIENCE = 60; // seconds after an alert in which workers may not have told of its drift yet
+
 let chosen = null; // id of the alert that was picked from the others
 
 /** Show an alert at the top of the page. */
@@ -23,7 +26,7 @@ function draw() {
   const open = openAlerts();
   const alert = open.find((one) => one.id === chosen) ?? open[0] ?? null;
   const now = streamNow();
-  const value = [alert, open, now === null, rollbackTarget(), champion()?.version, latestChange(), state.alertsKnown, problem(), blind(), restless(), learning(), open.map(known)];
+  const value = [alert, open, now === null, rollbackTarget(), champion()?.version, latestChange(), state.alertsKnown, problem(), blind(), restless(), learning(), open.map(known), alert && forgotten(alert)];
   whenChanged(byId("now"), value, () => (alert ? standing(alert, open, now) : calm()));
 }
 
@@ -31,6 +34,12 @@ const problem = () => state.problems.get("alerts")?.message;
 
 /** Whether a feature can be looked at that an alert is about. */
 const known = (alert) => alert.feature !== null && Boolean(state.drift?.rows.some((row) => row.feature === alert.feature));
+
+/** Whether no worker knows of a drift any more, which then is never called over. */
+function forgotten({ kind, at }) {
+  const { overview } = state;
+  return DRIFTS.includes(kind) && blind() === null && overview !== null && overview.now - at > PATIENCE && !overview.open_drifts[kind];
+}
 
 /** What detectors say that is not (yet) an alert: `amount (KS test)`, by how grave it is. */
 function restless() {
@@ -92,7 +101,8 @@ function standing(alert, open, now) {
           h("span", {}, `partition ${alert.partition}`),
           alert.acknowledged && h("span.chip", {}, `known to ${alert.acknowledged.who}`)),
         h("h2", { id: "headline" }, alert.headline),
-        h("dl.answers", {}, changed(alert), since(alert, now), sure(alert), did(alert))),
+        h("dl.answers", {}, changed(alert), since(alert, now), sure(alert), did(alert)),
+        forgotten(alert) && h("p.soft", {}, "No worker knows of this drift any more: the service began anew since, as it does with another configuration. It will not be called over; acknowledge it.")),
       h("div.acts", {},
         alert.action === "swapped" ? [undo(alert), acknowledging] : [acknowledging, undo(alert)],
         known(alert)

@@ -22,6 +22,8 @@ export const TERMS = {
   change_point: "When the change most probably began. It is before the alert: it takes some events to be sure.",
   log_loss: "How far the stated probabilities were from what came true. Smaller is better; 0 is perfect.",
   roc_auc: "How well true cases are ranked above others. 0.5 is chance, 1 is perfect.",
+  pr_auc: "How well true cases are ranked above others where they are rare: precision over recall. Chance has the share of true cases, 1 is perfect.",
+  mean_loss: "Mean loss of all labels so far, where the other measures are of the newest. Smaller is better.",
   accuracy: "Share of answers that were right.",
   brier: "Mean square of the distance between the stated probability and what came true. Smaller is better.",
   f1: "Balance of how many of the alarms were right and how many of the cases were found. 1 is perfect.",
@@ -31,8 +33,8 @@ export const TERMS = {
   evidence: "What a bet on this model being better than the champion has made of 1. When it has made enough, that is proof, and it takes over.",
 };
 
-const METRICS = { log_loss: "log loss", roc_auc: "ROC AUC", f1: "F1", brier: "Brier score", mae: "mean absolute error", rmse: "root mean square error" };
-const SMALLER = /loss|brier|mae|rmse|error|mse/;
+const METRICS = { log_loss: "log loss", roc_auc: "ROC AUC", pr_auc: "PR AUC", mean_loss: "mean loss of the whole run", expected_cost: "cost of a decision", f1: "F1", brier: "Brier score", mae: "mean absolute error", rmse: "root mean square error" };
+const SMALLER = /loss|brier|mae|rmse|error|mse|cost/;
 
 export const metricName = (metric) => METRICS[metric] ?? words(metric);
 
@@ -86,7 +88,7 @@ export function whereOf(segment) {
 }
 
 /** What a detector says of a feature, such as a category; those that are not told apart are all others. */
-export const detailOf = (detail) => (detail === "other" ? "all other values" : detail);
+export const detailOf = (detail) => (detail === "(other)" ? "all other values" : detail);
 
 /** Whether the errors of an alert are a share of the answers, not a distance. */
 const isRate = (alert) => alert.kind === "concept_drift" && state.overview !== null && state.overview.problem !== "regression";

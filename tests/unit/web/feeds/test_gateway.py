@@ -99,7 +99,7 @@ def test_an_event_is_produced_as_it_came_and_keyed_by_its_key() -> None:
 
     asked = gateway().read(body)
 
-    assert asked == ("e1", Outgoing("events", b"UA1545", body, []))
+    assert asked == ("e1", Outgoing("events", b"UA1545", body, []), None)
 
 
 def test_an_event_without_a_key_is_keyed_by_its_id() -> None:
@@ -156,6 +156,27 @@ def test_who_asks_is_given_the_prediction_as_it_stands_on_the_topic() -> None:
 
     assert answer == Answer(predicted("e1").value or b"", 2, 9)
     assert [record.key for record in broker.produced] == [b"e1"]
+
+
+NOW = 1_800_000_000.0
+OLD, NEW = NOW - 86_400, NOW - 60
+
+
+@pytest.mark.parametrize(
+    ("own", "reached", "at"),
+    [(OLD, OLD + 7, OLD + 7), (OLD, NEW, None), (OLD, None, None), (NEW, OLD, None), (None, OLD, None)],
+    ids=["of a replay", "late on a live stream", "before any other", "after a silence", "says no time"],
+)
+def test_only_an_event_of_a_replay_is_of_the_streams_time_and_not_of_the_moment(
+    own: float | None, reached: float | None, at: float | None
+) -> None:
+    broker = Broker()
+    config = small_config({"events": {} if own is None else {"time": "ts", "time_unit": "s"}})
+    made = Gateway(config, broker.connect, broker.follow, lambda: reached, lambda: NOW)
+
+    ask(made, {"id": "e1", "x": 1.5, "ts": own})
+
+    assert [record.at for record in broker.produced] == [at]
 
 
 def test_the_same_prediction_told_twice_answers_once() -> None:

@@ -55,7 +55,7 @@ def test_a_drift_that_has_settled_tells_what_is_usual_since() -> None:
 
 
 def test_shares_are_of_the_values_that_are_told_apart() -> None:
-    shares = Window(400, profile={"a": 0.7, "b": 0.2, "c": 0.0, "other": 0.1})
+    shares = Window(400, profile={"a": 0.7, "b": 0.2, "c": 0.0, "(other)": 0.1})
     found = USUALS.of(incident(drift(detector="chi_squared", feature="kind", reference=shares)), "kind")
     assert found is not None
     assert found.values == CategoryValues(n=400, shares={"a": 0.7, "b": 0.2}, missing=0.0)
