@@ -311,11 +311,11 @@ class Adaptation:
                 one.move(Cause.COMPARED)
             if one.warned_at is not None and self._taught - one.warned_at > max(rules.min_labels, rules.buffer):
                 self._retire(one, Cause.FALSE_WARNING)
-        winners = [one for one in self.contestants if one.wins and (not held or one.origin == "previous")]
+        confirmed = [one for one in self.contestants if one.warned_at is None]
+        winners = [one for one in confirmed if one.wins and (not held or one.origin == "previous")]
         if winners and self.won is None:
             best = max(winners, key=_advantage)
             best.move(Cause.RESET if best.origin == "reset" else Cause.WON)
-            best.warned_at = None
             self.won = best.win(at)
             return self.won
         for one in list(self.contestants):

@@ -66,7 +66,7 @@ class Contestant:
         self.stage = stage
         self.learned = 0
         self.warned_at: int | None = None
-        """Label at which it was started by a warning that no drift has confirmed."""
+        """Label at which it was started by a warning that no drift has confirmed: until one does it cannot win."""
         self.kept: Kept | None = None
         """Of one that was champion before: what the library gets when it retires."""
 

@@ -249,10 +249,23 @@ def test_all_that_compete_at_a_time_may_err_no_oftener_than_is_stated() -> None:
         assert sum(one.error for one in under_test.contestants) == pytest.approx(0.01)
 
 
-def test_one_that_was_proposed_waits_for_its_answer_whatever_becomes_of_the_warning() -> None:
+def test_what_a_warning_started_is_promoted_only_once_a_drift_has_confirmed_it() -> None:
+    under_test = adaptation(start="warning", buffer=500)
+    under_test.start(champion(), 0, 0, warning=True)
+
+    some(under_test, 8 * CHECK_EVERY, first=0, **WON)
+    assert stages(under_test) == {"fresh": Stage.CANDIDATE}, "proven better, and nothing has drifted"
+    under_test.start(champion(), 400, 0, warning=False)
+
+    assert under_test.step(joined(under_test, CHECK_EVERY, first=400, **WON)) is not None
+
+
+def test_one_that_was_proposed_waits_for_its_answer_whatever_warnings_come() -> None:
     under_test = adaptation(start="warning")
     under_test.start(champion(), 0, 0, warning=True)
+    under_test.start(champion(), 0, 0, warning=False)
     until_won(under_test, **WON)
+    assert not under_test.start(champion(), 2000, 0, warning=True)
 
     some(under_test, LIMIT * CHECK_EVERY, first=5000)
 
