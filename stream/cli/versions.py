@@ -56,7 +56,8 @@ def facts_of(meta: VersionMeta) -> dict[str, str]:
         "who": meta.who,
         "scores then": scores_of(meta.scores, meta.intervals),
         "labels then": labels_of(meta.labels),
-        "events": span_of(meta.span),
+        "trained on events": span_of(meta.trained),
+        "judged on events": span_of(meta.span),
         "size": size_of(meta.size),
         "digest": meta.digest[:12],
     }

@@ -23,7 +23,7 @@ from stream.core.tuning import Tuner
 from stream.profile import Profile
 from stream.records import Challenge, Features, Swap, Target, Withdraw
 
-FORMAT = 3
+FORMAT = 4
 """Version of what a state is made of; a state that was saved with another is not taken up. Raise it when an attribute
 of the state, or of anything in it, is added, removed or comes to mean something else (`tests/golden/shape.py`).
 """
