@@ -254,7 +254,10 @@ def _tell(store: ModelStore, name: str, before: Champion | None, after: Champion
             say(f"Version {meta.version} serves as it was stored, before its first label: it knows nothing yet.")
 
 
-_NOWHERE: Final = "no task: none has taken it up yet, or all have retired it (adaptation.max_labels without winning)"
+_NOWHERE: Final = (
+    "no task: none has taken it up yet, or can open it (challenger_refused in the workers' log says why), or all have "
+    "retired it (adaptation.max_labels without winning)"
+)
 
 _SHOWN_UNDER: Final = {
     "scores": "scores then",
