@@ -14,7 +14,7 @@ versions must follow each other in each partition without one going back.
 With the policy `alert_only`, which is asked for unless `--policy` says otherwise, nobody but the benchmark promotes,
 and models do not learn. With `keep_learning` they do. With `replace_when_better` the champion before learns on in
 shadow as well, workers promote and roll back in between, and a promotion that one of theirs came before is made again,
-and timed anew.
+and timed anew; a version of theirs, which has the higher number, may then be followed by one that was published before.
 
 The last row is a process that does nothing but wake up every 5 ms: how much later than asked it did so is what the
 machine adds wherever somebody waits for his turn. Where that is more than a few milliseconds the other rows tell of the
