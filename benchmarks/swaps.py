@@ -2,6 +2,7 @@
 
     python benchmarks/swaps.py                          # 1,000 swaps; some four minutes
     python benchmarks/swaps.py --swaps 100 --rate 500
+    python benchmarks/swaps.py --policy replace_when_better    # workers learn, and promote by themselves in between
 
 Two workers serve a partition each of a stream of events, with their labels, at a steady rate. Versions are published
 and made the champion one after the other, at uneven intervals. The clock starts right before the call that promotes. A
@@ -9,6 +10,11 @@ worker has swapped when it logs so, between two spans: the next event is predict
 when it handed the broker the first prediction by that version, which under exactly-once may have waited for the
 transaction before. Afterwards all committed predictions are read: each event must have been predicted once, and
 versions must follow each other in each partition without one going back.
+
+With the policy `alert_only`, which is asked for unless `--policy` says otherwise, nobody but the benchmark promotes,
+and models do not learn. With `keep_learning` they do. With `replace_when_better` the champion before learns on in
+shadow as well, workers promote and roll back in between, and a promotion that one of theirs came before is made again,
+and timed anew; a version of theirs, which has the higher number, may then be followed by one that was published before.
 
 The last row is a process that does nothing but wake up every 5 ms: how much later than asked it did so is what the
 machine adds wherever somebody waits for his turn. Where that is more than a few milliseconds the other rows tell of the
@@ -42,7 +48,7 @@ from bench.live import CONTEXT, Sender
 from bench.models import MODELS
 from bench.place import Ends, Place
 from bench.running import Worker
-from stream.stores.base import VersionMeta
+from stream.stores.base import StaleWriter, VersionMeta
 from stream.stores.opening import open_store
 from stream.stores.registry import ModelStore
 
@@ -53,6 +59,7 @@ STEADY = 3.0
 PERCENTILES = (50, 90, 99)
 NAP = 0.005
 _ANSWER = 30.0
+POLICIES = ("alert_only", "keep_learning", "replace_when_better")
 APART = (0.12, 0.28)
 """Seconds between two promotions, least and most."""
 
@@ -112,8 +119,15 @@ def promote(store: ModelStore, name: str, swaps: int, console: Console) -> dict[
         meta = VersionMeta(created=time.time(), recipe=learner.recipe, reason="benchmark", who="benchmark")
         version = store.publish(name, learner, meta=meta)
         time.sleep(chance.uniform(*APART))  # so that promotions meet workers at any point of what they go round in
-        called[version] = time.time()
-        epoch = store.promote(name, version, expected_epoch=epoch, reason="benchmark", who="benchmark").epoch
+        while True:
+            called[version] = time.time()
+            try:
+                epoch = store.promote(name, version, expected_epoch=epoch, reason="benchmark", who="benchmark").epoch
+                break
+            except StaleWriter:  # a worker has promoted
+                theirs = store.champion(name)
+                assert theirs is not None
+                epoch = theirs.epoch
     return called
 
 
@@ -183,6 +197,7 @@ def main() -> None:
     parser.add_argument("--swaps", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=2000, help="events per second, of both partitions together")
     parser.add_argument("--client", default="confluent", choices=("kafka-python", "confluent"))
+    parser.add_argument("--policy", default=POLICIES[0], choices=POLICIES)
     options = parser.parse_args()
     console = Console()
     with Place() as place, ExitStack() as stack:
@@ -193,7 +208,7 @@ def main() -> None:
             options.client,
             "exactly_once",
             merge={"slack": 0.005},
-            adaptation={"policy": "alert_only"},
+            adaptation={"policy": options.policy},
         )
         workers = [stack.enter_context(Worker(place, one, level="info")) for one in (config, place.another(config))]
         for worker in workers:
@@ -209,7 +224,8 @@ def main() -> None:
             workers[0].wait_for(lambda: said.count() >= STEADY * options.rate)
             called = promote(store, name, options.swaps, console)
             newest = {max(called): called[max(called)]}
-            workers[0].wait_for(lambda: len(applied(workers, newest)) == PARTITIONS)
+            if options.policy != POLICIES[-1]:  # where one of theirs may follow at once
+                workers[0].wait_for(lambda: len(applied(workers, newest)) == PARTITIONS)
             before = sent.count()
             workers[0].wait_for(lambda: sent.count() >= before + options.rate / 10)  # which it predicts
         workers[0].wait_for(lambda: reached(committed()) == sent.count())
@@ -220,7 +236,7 @@ def main() -> None:
         swapped = applied(workers, called)
     handed = handed_over(seen, called)
     twice, missing, back = check(seen)
-    title = f"{options.swaps:,} swaps at {options.rate:,.0f} events/s, two workers, {options.client}"
+    title = f"{options.swaps:,} swaps at {options.rate:,.0f} events/s, two workers, {options.client}, {options.policy}"
     table = Table("from promotion to, ms", title=title)
     for head in (*(f"p{p:g}" for p in PERCENTILES), "max", "seen"):
         table.add_column(head, justify="right")

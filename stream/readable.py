@@ -30,6 +30,8 @@ STYLES: Final = {
     "rollback": "magenta",
 }
 """How each kind of alert looks."""
+SWAPS: Final = frozenset({"model_swap", "rollback"})
+"""Kinds of alerts of another version that serves."""
 
 _TOGETHER: Final = {"data_drift": "features", "prediction_drift": "predictions"}
 """What changed when no single feature is named; else it is the errors."""
@@ -129,11 +131,15 @@ def change_of(alert: Alert) -> str:
 
 def evidence_of(alert: Alert) -> str:
     """When it began, the effect, the statistic against its threshold, the p-value, and how often that comes by chance,
-    as far as known.
+    as far as known; of a swap, by how much the new model is better, and on how many labels that was seen.
     """
     parts = []
     if alert.change is not None and alert.change.ts is not None:
         parts.append(f"since {moment(alert.change.ts)}")
+    if alert.kind in SWAPS and alert.current is not None:
+        if lead := alert.current.profile:
+            parts.append("by " + " to ".join(map(number, lead.values())))
+        parts.append(f"{alert.current.n:,} labels compared")
     if alert.effect is not None:
         parts.append(f"effect {number(alert.effect)}")
     if alert.statistic is not None:

@@ -208,8 +208,9 @@ class Promote(msgspec.Struct, frozen=True):
     """Effect: make this learner the champion, if the champion is still `expected_version`. `learner` is the live
     object: the driver turns it into an artifact before the engine's next step.
 
-    `parents` are the versions that it comes from, `span` the offsets of the first and the last event that it was
-    compared on (None: not known), `intervals` the confidence intervals of those scores that have one.
+    `parents` are the versions that it comes from; `trained` the offsets of the first and the last event that it has
+    learned from in this task, since it began untrained or as a copy of a parent, `span` of those that it was compared
+    on (None: not known, or none); `intervals` the confidence intervals of those scores that have one.
     """
 
     learner: Any
@@ -222,6 +223,7 @@ class Promote(msgspec.Struct, frozen=True):
     parents: tuple[int, ...] = ()
     span: tuple[int, int] | None = None
     intervals: dict[str, tuple[float, float]] = {}
+    trained: tuple[int, int] | None = None
 
 
 Effect: TypeAlias = Prediction | Alert | Rejected | Promote

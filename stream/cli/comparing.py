@@ -76,18 +76,13 @@ def _table(name: str, mine: dict[str, str], theirs: dict[str, str]) -> Table:
 
 def _scores(mine: VersionMeta, theirs: VersionMeta) -> Table:
     table = Table("score then", str(mine.version), str(theirs.version), "difference")
-    for metric in dict.fromkeys((*mine.scores, *theirs.scores)):
+    for metric in mine.scores | theirs.scores | mine.intervals | theirs.intervals:
         ours, others = mine.scores.get(metric), theirs.scores.get(metric)
-        cells = [_score(metric, mine), _score(metric, theirs)]
+        cells = [score_of(metric, meta.scores, meta.intervals) for meta in (mine, theirs)]
         table.add_row(
             plain(metric), *map(plain, cells), NONE if ours is None or others is None else f"{others - ours:+.4g}"
         )
     return table
-
-
-def _score(metric: str, meta: VersionMeta) -> str:
-    value = meta.scores.get(metric)
-    return NONE if value is None else score_of(metric, value, meta.intervals).removeprefix(f"{metric} ")
 
 
 def _differing(mine: dict[str, str], theirs: dict[str, str]) -> dict[str, tuple[str, str]]:

@@ -37,7 +37,7 @@ app = typer.Typer(help="Versions of the model, and which of them serves.", no_ar
 
 _LISTED: Final = (
     *("version", "parents", "created (UTC)", "recipe", "reason", "who"),
-    *("scores then", "labels then", "events", "size"),
+    *("scores then", "labels then", "trained on events", "size"),
 )
 
 Version = Annotated[int, typer.Argument(min=1, help="The version.")]
@@ -254,12 +254,16 @@ def _tell(store: ModelStore, name: str, before: Champion | None, after: Champion
             say(f"Version {meta.version} serves as it was stored, before its first label: it knows nothing yet.")
 
 
-_NOWHERE: Final = "no task: none has taken it up yet, or all have retired it (adaptation.max_labels without winning)"
+_NOWHERE: Final = (
+    "no task: none has taken it up yet, or can open it (challenger_refused in the workers' log says why), or all have "
+    "retired it (adaptation.max_labels without winning)"
+)
 
 _SHOWN_UNDER: Final = {
     "scores": "scores then",
     "labels": "labels then",
-    "span": "events",
+    "trained": "trained on events",
+    "span": "judged on events",
     "competes_since": "entered at",
     "entered_by": "entered by",
     "competes_in": "competes in",
@@ -274,5 +278,6 @@ _SHOWN_AS: Final[dict[str, Callable[[Any], str]]] = {
     "labels": labels_of,
     "champion": lambda serves: "yes" if serves else "no",
     "parents": versions_of,
+    "trained": span_of,
     "span": span_of,
 }

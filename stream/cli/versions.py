@@ -56,7 +56,8 @@ def facts_of(meta: VersionMeta) -> dict[str, str]:
         "who": meta.who,
         "scores then": scores_of(meta.scores, meta.intervals),
         "labels then": labels_of(meta.labels),
-        "events": span_of(meta.span),
+        "trained on events": span_of(meta.trained),
+        "judged on events": span_of(meta.span),
         "size": size_of(meta.size),
         "digest": meta.digest[:12],
     }
@@ -73,14 +74,17 @@ def size_of(n: int) -> str:
 
 
 def scores_of(scores: dict[str, float], intervals: dict[str, tuple[float, float]]) -> str:
-    """Scores by name, with their intervals where they have one."""
-    return ", ".join(score_of(metric, value, intervals) for metric, value in scores.items()) or NONE
+    """Scores by name, with their intervals where they have one; then what is known by its interval alone."""
+    return ", ".join(f"{metric} {score_of(metric, scores, intervals)}" for metric in (scores | intervals)) or NONE
 
 
-def score_of(metric: str, value: float, intervals: dict[str, tuple[float, float]]) -> str:
-    """One score: `roc_auc 0.75 (0.71 to 0.79)`."""
-    interval = intervals.get(metric)
-    return f"{metric} {value:.4g}" + ("" if interval is None else f" ({interval[0]:.4g} to {interval[1]:.4g})")
+def score_of(metric: str, scores: dict[str, float], intervals: dict[str, tuple[float, float]]) -> str:
+    """One score: `0.75`, `0.75 (0.71 to 0.79)` or, of what only an interval is known, `0.71 to 0.79`."""
+    value, interval = scores.get(metric), intervals.get(metric)
+    told = NONE if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}"
+    if value is None:
+        return told
+    return f"{value:.4g}" + ("" if interval is None else f" ({told})")
 
 
 def labels_of(n: int) -> str:

@@ -23,7 +23,8 @@ class AdaptationConfig(Section):
     )
     start: Literal["warning", "drift"] = Field(
         "drift",
-        description="when challengers start to learn; those that start on a warning retire when it was a false one",
+        description="when challengers start to learn; those that start on a warning are promoted only once a drift has "
+        "confirmed it, and retire when none does",
     )
     challengers: tuple[Literal["fresh", "copy"], ...] = Field(
         ("fresh",),

@@ -18,7 +18,7 @@ from learners import registry
 from learners.base import Learner
 from stream.config.adaptation import Policy
 from stream.config.model import Config
-from stream.core.contestants import Contestant, Origin, Win
+from stream.core.contestants import Contestant, Origin, Trained, Win, trained_on
 from stream.core.duel import Duel
 from stream.core.library import SAMPLE, Kept, Labelled, Library
 from stream.core.lifecycle import Cause, Stage, moved
@@ -63,7 +63,11 @@ class Adaptation:
         self._judge = judge
         self._generation = 0
         self._taught = 0
-        self._recent: deque[tuple[Features, Any, Any]] = deque(maxlen=config.adaptation.buffer if self.reacts else 0)
+        self._recent: deque[tuple[Features, Any, Any, int]] = deque(
+            maxlen=config.adaptation.buffer if self.reacts else 0
+        )
+        self.trained: Trained = None
+        """What the champion has learned from in this task."""
         self._calm: tuple[Labelled, ...] = ()
         self._as_it_was: Learner[Any] | None = None  # the champion when the drift was noticed: it goes on learning
         self.library = Library(config.adaptation.library, judge)
@@ -95,20 +99,7 @@ class Adaptation:
     def proposal(self, version: int) -> Promote | None:
         """The promotion that was asked for and is not answered yet, while this version serves."""
         best, won = self.proposed, self.won
-        if best is None or won is None:
-            return None
-        return Promote(
-            best.learner,
-            version,
-            best.reason,
-            {"champion_loss": won.champion_loss, "challenger_loss": won.challenger_loss},
-            won.labels,
-            won.offset,
-            won.timestamp,
-            parents=tuple(filter(None, (best.version, version))),
-            span=(won.first_offset, won.offset),
-            intervals={} if won.interval is None else {"advantage": won.interval},
-        )
+        return None if best is None or won is None else best.asking(won, version)
 
     # what starts challengers
 
@@ -141,7 +132,9 @@ class Adaptation:
         for origin in origins:
             learner = copy.deepcopy(champion) if origin == "copy" else self._fresh(champion)
             learner.learn([one.features for one in recent], [one.label for one in recent])
-            self._enter(learner, origin, next_offset, error).learned = len(recent)
+            entered = self._enter(learner, origin, next_offset, error)
+            entered.learned = len(recent)
+            entered.trained = trained_on(None, [one.offset for one in recent])
         for model in recalled:
             stage = moved(Stage.RETIRED, Cause.RECALLED)
             self._enter(model.learner, "library", next_offset, error, version=model.version, stage=stage)
@@ -276,12 +269,15 @@ class Adaptation:
                 rows = [waiting.features for waiting in part.waiting]
                 for one in self.contestants:
                     one.learner.learn(rows, part.labels)
+            offsets = [waiting.offset for waiting in part.waiting]
             for one in self.contestants:
                 one.learned += len(part.labels)
+                one.trained = trained_on(one.trained, offsets)
+            self.trained = trained_on(self.trained, offsets) if self.learns else None
             self._taught += len(part.labels)
             if self._recent.maxlen:
                 waited = zip(part.waiting, part.labels, strict=True)
-                self._recent.extend([(one.features, one.outputs[0], label) for one, label in waited])
+                self._recent.extend([(one.features, one.outputs[0], label, one.offset) for one, label in waited])
             if self._taught % CHECK_EVERY == 0:
                 won = self._decide(part.place(-1), held) or won
         return won
@@ -311,11 +307,11 @@ class Adaptation:
                 one.move(Cause.COMPARED)
             if one.warned_at is not None and self._taught - one.warned_at > max(rules.min_labels, rules.buffer):
                 self._retire(one, Cause.FALSE_WARNING)
-        winners = [one for one in self.contestants if one.wins and (not held or one.origin == "previous")]
+        confirmed = [one for one in self.contestants if one.warned_at is None]
+        winners = [one for one in confirmed if one.wins and (not held or one.origin == "previous")]
         if winners and self.won is None:
             best = max(winners, key=_advantage)
             best.move(Cause.RESET if best.origin == "reset" else Cause.WON)
-            best.warned_at = None
             self.won = best.win(at)
             return self.won
         for one in list(self.contestants):
@@ -363,32 +359,36 @@ class Adaptation:
 
         What competed with the one before is over; the pool, and what was pushed, competes with the new one.
         """
-        self.won = None
+        self.won, taught, self.trained = None, self.trained, None
         stage = moved(self.champion_stage, Cause.ROLLED_BACK if cause == "rollback" else Cause.SWAPPED)
         for one in list(self.contestants):
             if one.stage is Stage.PROPOSED and one.reason == cause:  # itself or, after a crash, its copy of the store
                 one.move(Cause.RESTORED if one.origin == "previous" else Cause.PROMOTED)
-                self.contestants.remove(one)
+                self._crown(one)
             elif one.learner is champion:
                 one.move(Cause.CALLED_BACK)
-                self.contestants.remove(one)
+                self._crown(one)
             elif one.origin in ("pool", "pushed"):
                 one.begin_anew(next_offset, self._duel())
             else:
                 self._retire(one, Cause.SWAPPED)
         if version and cause != "rollback":
-            self._follow(before, version, stage, next_offset)
+            self._follow(before, version, stage, next_offset, taught)
         self._as_it_was, self._calm = None, ()
         self._fill_pool(champion, next_offset)
 
-    def _follow(self, before: Learner[Any], version: int, stage: Stage, next_offset: int) -> None:
+    def _crown(self, one: Contestant) -> None:
+        self.contestants.remove(one)
+        self.trained = one.trained
+
+    def _follow(self, before: Learner[Any], version: int, stage: Stage, next_offset: int, trained: Trained) -> None:
         """Let the champion before look on; without probation it retires at once."""
         kept = None
         if self.library.size:
             kept = Kept(self._as_it_was or copy.deepcopy(before), version, self._calm)
         if self.reacts and self._rules.probation:
             shadow = self._enter(before, "previous", next_offset, self._rules.error, version=version, stage=stage)
-            shadow.kept = kept
+            shadow.kept, shadow.trained = kept, trained
         elif kept is not None:
             self.library.add(kept)
 

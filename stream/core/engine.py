@@ -21,6 +21,7 @@ from stream.core.outputs import predictions, split, topic_of
 from stream.core.pending import Joined, Waiting
 from stream.core.runs import predict_and_learn
 from stream.core.state import TaskState
+from stream.core.swaps import swap_alert, win_of
 from stream.profile import Profile
 from stream.records import (
     Challenge,
@@ -101,14 +102,9 @@ class Engine:
         if not isinstance(command, Swap):
             state.adaptation.refused()
             return []
-        before = state.version
+        before, won = state.version, win_of(state, command)
         state.serve(command)
-        if before == 0:
-            return []
-        offset = state.positions.get("events", 0)
-        kind = "rollback" if command.cause == "rollback" else "model_swap"
-        detail = f"version {before} to {command.version}: {command.reason}"
-        return [self._alerts.make(kind, state.version, (offset, state.stream_time), "swapped", detail=detail)]
+        return [swap_alert(self._alerts, state, command, before, won)] if before else []
 
     @property
     def proposal(self) -> Promote | None:

@@ -24,11 +24,12 @@ LEAST = 30
 
 
 class Labelled(NamedTuple):
-    """An event with its label, and what the champion made of it before it was known."""
+    """An event with its label, what the champion made of it before that was known, and the event's offset."""
 
     features: Features
     output: Any
     label: Any
+    offset: int
 
 
 class Kept(NamedTuple):

@@ -11,12 +11,11 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from stream.demo.metrics import Metrics, Scores
+from stream.readable import SWAPS
 from stream.records import Alert
 
 NEW_YORK: Final = timezone(timedelta(hours=-5))
 """New York's winter time: months and days are those of the timetable."""
-
-SWAPS: Final = frozenset({"model_swap", "rollback"})
 
 _RATE_SECONDS = 4.0
 _POINTS = 400

@@ -203,7 +203,10 @@ class Champions:
         state = task.engine.state
         reason = "restored" if state.version else "first"
         at = state.positions.get("events", 0)
-        whole = Promote(state.champion, state.version, reason, {}, state.scores.labels, at, state.stream_time)
+        trained = state.adaptation.trained
+        whole = Promote(
+            state.champion, state.version, reason, {}, state.scores.labels, at, state.stream_time, trained=trained
+        )
         meta = self._install(task, whole, None)
         log.info("model_registered", model=self._name, version=meta.version, partition=task.partition, reason=reason)
         return Swap(state.champion, meta.version, reason, "champion", meta.digest)
@@ -242,6 +245,7 @@ class Champions:
             scores=dict(promotion.scores),
             intervals=dict(promotion.intervals),
             labels=promotion.labels,
+            trained=promotion.trained,
             span=promotion.span,
             parents=promotion.parents or ((before,) if before else ()),
         )

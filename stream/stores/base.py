@@ -51,10 +51,10 @@ class VersionMeta(msgspec.Struct, frozen=True, kw_only=True):
     """What the registry knows of one version. Never changes.
 
     The publisher says when the model was made (`created`, seconds since the epoch), from which recipe, why, with which
-    scores and confidence intervals of these (by name), after how many labels, which events of its partition it was
-    judged on (`span`: first and last offset; None: not known), from which parent versions (none: it comes from nowhere
-    here) and who it is. `version`, `digest` (SHA-256 of the artifact, hexadecimal) and `size` (bytes) are the
-    registry's own.
+    scores and confidence intervals of these (by name), after how many labels, which events of its partition it has
+    learned from since it began untrained or as a copy of a parent (`trained`: first and last offset; None: none, or not
+    known) and was judged on (`span`), from which parent versions (none: it comes from nowhere here) and who it is.
+    `version`, `digest` (SHA-256 of the artifact, hexadecimal) and `size` (bytes) are the registry's own.
     """
 
     created: float
@@ -64,6 +64,7 @@ class VersionMeta(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
     labels: int = 0
+    trained: tuple[int, int] | None = None
     span: tuple[int, int] | None = None
     parents: tuple[int, ...] = ()
     version: int = 0

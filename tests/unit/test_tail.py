@@ -16,7 +16,7 @@ from stream.cli.printing import print_line
 from stream.deadletters import Sample
 from stream.errors import ConfigError
 from stream.readable import alert_line, dead_letter_line, moment, prediction_line
-from stream.records import Alert, Change, Contributor, Prediction, Target
+from stream.records import Alert, Change, Contributor, Prediction, Target, Window
 from tests import alerts
 
 
@@ -264,6 +264,23 @@ def test_a_swap_names_both_versions() -> None:
     line = alert_line(alert(kind="model_swap", severity="info", detail="version 2 to 3: beat_champion"))
 
     assert "model swap        version 2 to 3: beat champion  arrival-delay v3" in line.plain
+
+
+def test_a_swap_that_the_gate_decided_tells_by_how_much_the_new_model_is_better() -> None:
+    lead = {"advantage_low": 0.01234, "advantage_high": 0.2}
+    line = alert_line(
+        alert(
+            kind="model_swap",
+            severity="info",
+            detail="version 2 to 3: beat_champion",
+            direction="better",
+            before=0.5,
+            after=0.4,
+            current=Window(150, 3, 152, profile=lead),
+        )
+    )
+
+    assert "beat champion  better 0.5 -> 0.4  by 0.01234 to 0.2, 150 labels compared  arrival-delay" in line.plain
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,7 @@ def models() -> list[Json]:
             "labels": 0 if reason == "first" else 3950,
             "scores": {"log_loss": loss, "accuracy": round(0.99 - loss / 4, 4)},
             "intervals": {"log_loss": [round(loss - half, 4), round(loss + half, 4)]},
+            "trained": [119_500 * number, 120_000 * number + 81_000],
             "span": [120_000 * number, 120_000 * number + 81_000], "size_bytes": 41_300 + 900 * number,
             "status": status, "pinned_by": None, "entered_by": None,
             "held_by": ["task 0", "task 1"] if status in ("rollback target", "library") else [],

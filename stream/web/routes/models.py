@@ -31,10 +31,10 @@ _pushing = threading.Lock()
 
 
 class Model(msgspec.Struct):
-    """A version. Times are seconds since the epoch; scores and labels are those with which it was made; `span` are the
-    first and last offset of the events it was judged on; `pinned_by` and the like are null where they do not apply.
-    `held_by` are the tasks in which it lives on beside the champion: a roll back to one that served there goes back to
-    what it has learned since.
+    """A version. Times are seconds since the epoch; scores and labels are those with which it was made; `trained` are
+    the first and last offset of the events it had learned from in its task, `span` of those it was judged on;
+    `pinned_by` and the like are null where they do not apply. `held_by` are the tasks in which it lives on beside the
+    champion: a roll back to one that served there goes back to what it has learned since.
     """
 
     version: int
@@ -47,6 +47,7 @@ class Model(msgspec.Struct):
     scores: dict[str, float]
     intervals: dict[str, list[float]]
     labels: int
+    trained: list[int] | None
     span: list[int] | None
     size_bytes: int
     status: str
@@ -214,6 +215,7 @@ def _teller(parts: Parts) -> Callable[[VersionMeta], Model]:
             scores=meta.scores,
             intervals={metric: list(ends) for metric, ends in meta.intervals.items()},
             labels=meta.labels,
+            trained=None if meta.trained is None else list(meta.trained),
             span=None if meta.span is None else list(meta.span),
             size_bytes=meta.size,
             status=status(version),

@@ -64,6 +64,18 @@ def test_the_list_says_of_when_its_figures_are_and_what_a_first_version_has_none
     assert re.search(r"labels then +-", output(config, "show"))
 
 
+def test_by_how_much_a_version_was_better_is_told_with_its_scores(config: Path, store: ModelStore) -> None:
+    losses, lead = {"champion_loss": 0.31, "challenger_loss": 0.22}, {"advantage": (0.02, 0.16)}
+    store.publish("delays", make_learner(1), meta=make_meta(labels=1))
+    won = msgspec.structs.replace(make_meta("beat_champion", labels=2), scores=losses, intervals=lead)
+    store.publish("delays", make_learner(2), meta=won)
+
+    assert "champion_loss 0.31, challenger_loss 0.22, advantage 0.02 to 0.16" in output(config, "show", "2")
+    for told in (output(config, "list"), output(config, "diff", "1", "2")):
+        assert "advantage" in told
+        assert "0.02 to 0.16" in told
+
+
 @pytest.mark.usefixtures("two_versions")
 def test_the_list_is_json_for_programs(config: Path) -> None:
     versions: list[dict[str, Any]] = json.loads(output(config, "list", "--json"))

@@ -239,6 +239,34 @@ def test_a_proposal_names_the_versions_it_comes_from_and_the_events_it_was_judge
     assert (proposal.parents, proposal.span) == ((7, 3), (1000, won.offset))
 
 
+def test_a_model_knows_the_first_and_the_last_event_that_it_has_learned_from_and_takes_that_along() -> None:
+    under_test, before = adaptation(buffer=100), champion()
+    under_test.step(joined(under_test, 200))
+    under_test.start(before, 200, 60, warning=False)
+    (fresh,) = under_test.contestants
+    assert (under_test.trained, fresh.trained) == ((0, 199), (140, 199)), "it was taught the newest 60 labels"
+
+    won = until_won(under_test, **WON)
+    asked = under_test.proposal(1)
+    swap_to_proposed(under_test, before)
+
+    assert asked is not None
+    assert asked.trained == under_test.trained == (140, won.offset)
+    (shadow,) = under_test.contestants
+    assert shadow.trained == (0, won.offset)
+
+
+def test_of_a_champion_from_the_store_only_what_it_learns_here_is_known() -> None:
+    under_test = adaptation()
+    under_test.step(joined(under_test, 50))
+
+    under_test.swapped(champion(), 3, champion(), "promoted", 100)
+    assert under_test.trained is None
+    under_test.step(joined(under_test, 50, first=100))
+
+    assert under_test.trained == (100, 149)
+
+
 def test_all_that_compete_at_a_time_may_err_no_oftener_than_is_stated() -> None:
     for pool in ([], [TREE, {"kind": "adaptive_random_forest", "n_models": 2}]):
         under_test = adaptation(challengers=["fresh", "copy"], pool=pool, error=0.01)
@@ -249,10 +277,23 @@ def test_all_that_compete_at_a_time_may_err_no_oftener_than_is_stated() -> None:
         assert sum(one.error for one in under_test.contestants) == pytest.approx(0.01)
 
 
-def test_one_that_was_proposed_waits_for_its_answer_whatever_becomes_of_the_warning() -> None:
+def test_what_a_warning_started_is_promoted_only_once_a_drift_has_confirmed_it() -> None:
+    under_test = adaptation(start="warning", buffer=500)
+    under_test.start(champion(), 0, 0, warning=True)
+
+    some(under_test, 8 * CHECK_EVERY, first=0, **WON)
+    assert stages(under_test) == {"fresh": Stage.CANDIDATE}, "proven better, and nothing has drifted"
+    under_test.start(champion(), 400, 0, warning=False)
+
+    assert under_test.step(joined(under_test, CHECK_EVERY, first=400, **WON)) is not None
+
+
+def test_one_that_was_proposed_waits_for_its_answer_whatever_warnings_come() -> None:
     under_test = adaptation(start="warning")
     under_test.start(champion(), 0, 0, warning=True)
+    under_test.start(champion(), 0, 0, warning=False)
     until_won(under_test, **WON)
+    assert not under_test.start(champion(), 2000, 0, warning=True)
 
     some(under_test, LIMIT * CHECK_EVERY, first=5000)
 

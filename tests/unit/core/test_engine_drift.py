@@ -19,6 +19,7 @@ from stream.records import (
     Rejected,
     Span,
     Swap,
+    Window,
 )
 from stream.testing import drive, event, label, small_config
 from tests.unit.core.streams import DETECT, alerts, drifts, predictions, promotions, stream
@@ -207,6 +208,31 @@ def test_a_swap_serves_from_the_next_event_and_says_so() -> None:
     assert [(a.kind, a.model_version) for a in told if isinstance(a, Alert)] == [("model_swap", 2)]
     assert made.model_version == 2
     assert made.probabilities == {"true": 0.5, "false": 0.5}, "the new model has learned nothing"
+
+
+def test_a_swap_that_was_asked_for_tells_by_how_much_the_new_model_is_better_and_another_does_not() -> None:
+    engine = Engine(small_config(DETECT), 0)
+    engine.command(Swap(engine.state.champion, 1, "first"), 0.0)
+    (asked,) = promotions(drive(engine, stream(3000, flip_at=600)))
+    saved = pickle.dumps(engine.state)
+
+    def told(swap: Swap) -> Alert:
+        (made,) = Engine(engine.config, 0, state := pickle.loads(saved)).command(swap, 0.0)
+        assert state.version == 2
+        assert isinstance(made, Alert)
+        return made
+
+    own = told(Swap(pickle.loads(pickle.dumps(asked.learner)), 2, asked.reason))
+    others = told(Swap(TaskState(engine.config).champion, 2, asked.reason))
+
+    assert asked.span is not None
+    low, high = asked.intervals["advantage"]
+    lead = {"advantage_low": low, "advantage_high": high}
+    assert (own.direction, own.before, own.after) == ("better", *asked.scores.values())
+    assert own.current is not None
+    assert own.current == Window(own.current.n, *asked.span, profile=lead)
+    assert 0 < own.current.n <= asked.labels
+    assert (others.direction, others.before, others.current) == (None, None, None)
 
 
 @pytest.mark.parametrize("reason", ["rollback", "rollback: it missed every second fraud"])

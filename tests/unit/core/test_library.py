@@ -16,12 +16,12 @@ XS = [(at % 21 - 10) / 10 for at in range(105)]
 
 def concept(turn: float) -> tuple[Labelled, ...]:
     """Labelled events of a world in which what is above `turn` is true, of which the champion knew nothing."""
-    return tuple(Labelled({"x": x}, 0.5, x > turn) for x in XS)
+    return tuple(Labelled({"x": x}, 0.5, x > turn, at) for at, x in enumerate(XS))
 
 
 def served(turn: float) -> tuple[Labelled, ...]:
     """The same, which the champion knew well."""
-    return tuple(Labelled({"x": x}, 0.9 if x > turn else 0.1, x > turn) for x in XS)
+    return tuple(Labelled({"x": x}, 0.9 if x > turn else 0.1, x > turn, at) for at, x in enumerate(XS))
 
 
 def expert(turn: float) -> Learner[Any]:
