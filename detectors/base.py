@@ -163,6 +163,9 @@ class SegmentsConfig(BaseModel):
     )
 
 
+Seasonal: TypeAlias = Literal["levels", "shares", "gaps"] | None
+
+
 class DetectorConfig(BaseModel):
     """Common to all detectors: unknown fields are refused, values never change after construction.
 
@@ -171,8 +174,8 @@ class DetectorConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     knobs: ClassVar[tuple[str, ...]] = ("run_length",)
-    seasonal: ClassVar[bool] = True
-    """Whether it watches levels, which can go round."""
+    seasonal: ClassVar[Seasonal] = "levels"
+    """What it watches that can go round: the level of a value, the shares of categories, how much is missing."""
 
     kind: str
     name: str | None = Field(
@@ -191,9 +194,9 @@ class DetectorConfig(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _season_has_a_level(self) -> Self:
-        if self.season is not None and not self.seasonal:
-            raise ValueError(f"season: {self.kind} watches categories or gaps, which have no level. Remove it")
+    def _something_goes_round(self) -> Self:
+        if self.season is not None and self.seasonal is None:
+            raise ValueError(f"season: {self.kind} watches for what was never there, at whatever hour. Remove it")
         return self
 
     @property

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from detectors.base import ConceptDetector, DataDetector, Reading, Row, Signal, Value
+from detectors.base import ConceptDetector, DataDetector, Reading, Row, Signal
 from detectors.concept.error_blocks import ErrorBlocks
 from detectors.data.feature_blocks import FeatureBlocks
-from detectors.data.numbers import number
 from detectors.dependence import Dependence, FeatureDependence
 from detectors.local_time import Periods
 from detectors.registry import ConceptConfig, DataConfig, build_concept, build_data
+from detectors.row_seasons import ROW_SEASONS, RowSeason
 from detectors.seasons import Season
 from detectors.segments import SegmentedErrors, SegmentedFeatures
 
@@ -97,9 +97,11 @@ class FeatureWatch:
     def __init__(self, config: DataConfig, detector: DataDetector[Any]) -> None:
         self.config = config
         self._detector = detector
-        measured = config.seasonal and not isinstance(detector, FeatureBlocks)
+        measured = config.seasonal == "levels" and not isinstance(detector, FeatureBlocks)
         self._dependence = FeatureDependence(detector.features) if measured else None
-        self._season = None if config.season is None else Season(config.season, len(detector.features))
+        self._season: RowSeason | None = None
+        if config.season is not None and config.seasonal is not None:
+            self._season = ROW_SEASONS[config.seasonal](config.season, detector.features)
         self._periods = _periods_of(detector)
 
     def observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
@@ -111,9 +113,9 @@ class FeatureWatch:
         if season is not None:
             first = season.learns(times)
             for row, time in zip(rows[:first], times[:first], strict=True):
-                self._learn(season, row, time)
+                season.learn_row(row, time)
             times = times[first:]
-            rows = [self._adjusted(season, *of) for of in zip(rows[first:], times, strict=True)]
+            rows = [season.adjusted_row(*of) for of in zip(rows[first:], times, strict=True)]
         return _moved(self._observe(rows, times), first)
 
     def _observe(self, rows: Sequence[Row], times: Sequence[float]) -> list[Signal]:
@@ -130,15 +132,6 @@ class FeatureWatch:
             signals += detector.end_block(begin)
             done = begin
         return signals + _moved(detector.observe(rows[done:]), done)
-
-    def _learn(self, season: Season, row: Row, time: float) -> None:
-        for stream, name in enumerate(self._detector.features):
-            season.learn(stream, number(row.get(name)), time)
-
-    def _adjusted(self, season: Season, row: Row, time: float) -> dict[str, Value]:
-        """What the detector looks at of a row, less the season. What is no number stays missing."""
-        shifts = zip(self._detector.features, season.shifts(time), strict=True)
-        return {name: number(row.get(name)) + shift for name, shift in shifts}
 
     def preset(self, rows: Sequence[Row], times: Sequence[float]) -> dict[str, int]:
         """Start anew with references out of rows from outside, with their times. Returns what `DataDetector.preset`

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import special
 
-from detectors.base import Reading, Row, State
+from detectors.base import Reading, Row, Seasonal, State
 from detectors.data.categories import category_columns
 from detectors.data.counted import CountedDetector
 from detectors.data.profiles import OTHER, shares
@@ -30,7 +30,7 @@ _LEAST_EXPECTED = 5.0
 class ChiSquaredConfig(WindowedConfig):
     """Detects a change of the shares of categories. The effect is the total variation distance, from 0 to 1."""
 
-    seasonal: ClassVar[bool] = False
+    seasonal: ClassVar[Seasonal] = "shares"
 
     kind: Literal["chi_squared"] = "chi_squared"
     max_categories: int = Field(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from detectors.base import Row
+from detectors.base import Row, Seasonal
 from detectors.data.categories import category, flat_values
 from detectors.data.rates import UNUSUAL, RateConfig, RateDetector
 from detectors.data.windowed import ALL, Bools, Slots
@@ -25,7 +25,7 @@ _NEVER_NAN = frozenset((str, int, bool, type(None)))
 class MissingRateConfig(RateConfig):
     """Detects that a feature, numeric or categorical, is missing more often than usual, or less often."""
 
-    seasonal: ClassVar[bool] = False
+    seasonal: ClassVar[Seasonal] = "gaps"
 
     kind: Literal["missing_rate"] = "missing_rate"
     features: tuple[str, ...] | None = Field(

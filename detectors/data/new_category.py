@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detectors.base import Reading, Row
+from detectors.base import Reading, Row, Seasonal
 from detectors.data.categories import category_columns
 from detectors.data.profiles import OTHER, shares
 from detectors.data.rates import UNUSUAL, RateConfig, RateDetector
@@ -24,7 +24,7 @@ from detectors.data.windowed import ALL, Bools, Cells, Slots
 class NewCategoryConfig(RateConfig):
     """Detects that a categorical feature takes on values that its reference never had."""
 
-    seasonal: ClassVar[bool] = False
+    seasonal: ClassVar[Seasonal] = None
 
     kind: Literal["new_category"] = "new_category"
 

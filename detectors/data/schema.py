@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from detectors.base import Reading, Row, State
+from detectors.base import Reading, Row, Seasonal, State
 from detectors.data.blocks import plain
 from detectors.data.categories import flat_values
 from detectors.data.counted import CountedDetector
@@ -33,7 +33,7 @@ _GONE = _SIDES * (len(KINDS) - 1)
 class SchemaConfig(RateConfig):
     """Detects that values of a feature, of any type, become of another kind, or that it vanishes or appears."""
 
-    seasonal: ClassVar[bool] = False
+    seasonal: ClassVar[Seasonal] = None
 
     kind: Literal["schema"] = "schema"
     features: tuple[str, ...] | None = Field(
