@@ -49,7 +49,9 @@ def test_a_drift_is_shown_open_is_acknowledged_and_closes_when_a_challenger_has_
         (shown,) = until(lambda: alerts(api, kind="concept_drift"), 30.0)
         on_topic = stage.alerts("concept_drift")[0].json
         noted = api.post(f"/v1/alerts/{shown['id']}/acknowledge", {"note": "looking into it"})
-        produce(stage, 900, 2600)
+        produce(stage, 900, 1600)
+        until(lambda: alerts(api, kind="model_swap"), 60.0)
+        produce(stage, 1600, 3300)  # predicted by the new version, however far events come before labels
         (closed,) = until(lambda: alerts(api, kind="concept_drift", state="closed"), 60.0)
         swaps = alerts(api, kind="model_swap")
         trail = api.get("/v1/audit").json["entries"]

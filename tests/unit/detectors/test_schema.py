@@ -81,8 +81,8 @@ def test_a_signal_shows_the_shares_of_the_kinds_that_there_are() -> None:
     rows: list[Row] = [{"x": value} for value in values]
     (signal,) = Schema(SchemaConfig(reference=200, window=100, every=100), ["x"]).observe(rows)
 
-    assert signal.reading.known == {"number": 0.75, "text": 0.25, "missing": 0.0, "other": 0.0}
-    assert signal.reading.seen == {"number": 0.6, "text": 0.2, "missing": 0.2, "other": 0.0}
+    assert signal.reading.known == {"number": 0.75, "text": 0.25, "missing": 0.0, "(other)": 0.0}
+    assert signal.reading.seen == {"number": 0.6, "text": 0.2, "missing": 0.2, "(other)": 0.0}
     assert signal.reading.changed_n == pytest.approx(40, abs=3)
     assert signal.reading.effect == pytest.approx(0.75, abs=0.03)
 
