@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from detectors.base import DetectorConfig, Reading, Row, Signal
@@ -103,11 +104,11 @@ class _Segments(Generic[W]):
         done, placed = 0, list[Signal]()
         for signal in signals:
             seen, done = own[done : signal.index + 1], signal.index + 1
-            places.note(len(seen), lambda index, seen=seen: before + seen[index])  # type: ignore[misc]
+            places.note(len(seen), partial(_row, before, seen))
             rows = signal.behind.moved(_behind(places, before + own[signal.index]))
             placed.append(signal._replace(index=own[signal.index], segment=self._told(segment), rows=rows))
         rest = own[done:]
-        places.note(len(rest), lambda index: before + rest[index])
+        places.note(len(rest), partial(_row, before, rest))
         return placed
 
     def _told(self, segment: str) -> str:
@@ -170,6 +171,11 @@ def name_of(value: Any) -> str:
 
 def _picked(values: Sequence[T], positions: list[int]) -> Sequence[T]:
     return values if len(positions) == len(values) else [values[position] for position in positions]
+
+
+def _row(first: int, own: Sequence[int], index: int) -> int:
+    """The row of the whole stream that is the `index`-th of these, which are counted from the row `first`."""
+    return first + own[index]
 
 
 def _behind(places: Marks[int], row: int) -> Callable[[int], int]:

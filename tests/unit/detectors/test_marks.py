@@ -13,7 +13,8 @@ def marks(n: int, cut: int = 1000, *, step: int = 32, bound: int = 64) -> Marks[
     """After n values, the k-th of which has the place 10 k."""
     made = Marks[int](step, bound)
     for start in range(0, n, cut):
-        made.note(min(cut, n - start), lambda index, start=start: 10 * (start + index + 1))  # type: ignore[misc]
+        places = range(10 * (start + 1), 10 * (n + 1), 10)
+        made.note(min(cut, n - start), places.__getitem__)
     return made
 
 
