@@ -190,7 +190,9 @@ class DetectorConfig(BaseModel):
         None, description="watch parts of the stream apart, by the values of a feature; absent: all together"
     )
     season: SeasonConfig | None = Field(
-        None, description="what goes round by the hour and is no drift: values are adjusted to it first"
+        None,
+        description="what goes round by the hour and is no drift: values, or the shares of categories and of what is "
+        "missing, are adjusted to it first",
     )
 
     @model_validator(mode="after")
