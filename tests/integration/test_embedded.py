@@ -41,7 +41,7 @@ def produce(bootstrap: str, topic: str, *values: bytes) -> None:
 
 def consume(bootstrap: str, topic: str, count: int, **options: Any) -> list[tuple[bytes, int]]:
     """Values and timestamps of the first `count` records (fewer when no more come for 5 s)."""
-    options = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 5_000, **options}
+    options = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 30_000, **options}
     with closing(KafkaConsumer(topic, bootstrap_servers=bootstrap, **options)) as consumer:
         return [(record.value, record.timestamp) for _, record in zip(range(count), consumer, strict=False)]
 
