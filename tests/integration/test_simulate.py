@@ -107,7 +107,7 @@ def make_topics(bootstrap: str, events: int, labels: int) -> TopicsConfig:
 
 def read(bootstrap: str, topic: str) -> list[Any]:
     """All records of a topic, as any consumer sees them."""
-    with closing(KafkaConsumer(bootstrap_servers=bootstrap, consumer_timeout_ms=10_000)) as consumer:
+    with closing(KafkaConsumer(bootstrap_servers=bootstrap, consumer_timeout_ms=30_000)) as consumer:
         partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
