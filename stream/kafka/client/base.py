@@ -45,9 +45,9 @@ class Bounds(NamedTuple):
 class Outgoing(NamedTuple):
     """A record to produce. Its key chooses the partition, as in every Kafka client, unless one is given.
 
-    It gets the time at which it is produced, unless `at` (seconds since the epoch) says another. Outputs do not have
-    that of their event: the broker forgets a producer whose newest record is a day old by its timestamp, and with it
-    the sequence numbers by which it knows duplicates.
+    It gets the time at which it is produced, unless `at` (milliseconds since the epoch) says another. Outputs do not
+    have that of their event: the broker forgets a producer whose newest record is a day old by its timestamp, and with
+    it the sequence numbers by which it knows duplicates.
     """
 
     topic: str
@@ -55,12 +55,7 @@ class Outgoing(NamedTuple):
     value: bytes | None
     headers: list[tuple[str, bytes]]
     partition: int | None = None
-    at: float | None = None
-
-    @property
-    def milliseconds(self) -> int | None:
-        """`at` as brokers take it."""
-        return None if self.at is None else round(self.at * 1000)
+    at: int | None = None
 
 
 MIXED_GROUP = (

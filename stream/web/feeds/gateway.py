@@ -179,8 +179,8 @@ class Gateway:
                 f"The event could not be produced: {error.message}", "See that Kafka is up, and try again."
             ) from error
 
-    def _at(self, asked: Asked) -> float | None:
-        """The time of the record: None for that of the moment, as any producer's has.
+    def _at(self, asked: Asked) -> int | None:
+        """The time of the record, in milliseconds: None for that of the moment, as any producer's has.
 
         A stream that is replayed has the time of its records. One of today would bring all of it to today: what waits
         for labels would be given up, and blocks of days would end. So an event of the past is of that stream's time.
@@ -189,7 +189,7 @@ class Gateway:
         if asked.time is None or asked.time >= latest:
             return None
         reached = self._stream_time()
-        return reached if reached is not None and reached < latest else None
+        return round(reached * 1000) if reached is not None and reached < latest else None
 
     def _followed(self) -> Follower:
         with self._lock:

@@ -72,7 +72,7 @@ def test_a_key_goes_where_every_kafka_client_puts_it(world: World) -> None:
 def test_a_record_has_the_time_at_which_it_is_produced_or_the_one_that_it_is_given(world: World) -> None:
     producer, before = world.producer(), time.time()
 
-    for value, at in ((b"now", None), (b"then", 1_357_035_300.125)):
+    for value, at in ((b"now", None), (b"then", 1_357_035_300_125)):
         producer.send(Outgoing(world.out, b"k", value, [], at=at), never)
     producer.flush(10.0)
 

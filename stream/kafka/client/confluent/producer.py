@@ -82,7 +82,7 @@ def send(producer: Producer, record: Outgoing, on_delivery: Delivered) -> None:
                 record.key,
                 -1 if partition is None else partition,
                 on_delivery=on_delivery,
-                timestamp=record.milliseconds or 0,  # which is now
+                timestamp=record.at or 0,  # which is now
                 headers=record.headers,  # type: ignore[arg-type]  # a list is not covariant
             )
         except BufferError:

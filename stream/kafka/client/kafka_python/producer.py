@@ -75,7 +75,7 @@ def send(producer: Any, record: Outgoing) -> Any:
         record.key,
         record.headers,
         partition=record.partition,
-        timestamp_ms=record.milliseconds,
+        timestamp_ms=record.at,
     )
 
 

@@ -176,7 +176,7 @@ def test_only_an_event_of_a_replay_is_of_the_streams_time_and_not_of_the_moment(
 
     ask(made, {"id": "e1", "x": 1.5, "ts": own})
 
-    assert [record.at for record in broker.produced] == [at]
+    assert [record.at for record in broker.produced] == [None if at is None else at * 1000]
 
 
 def test_the_same_prediction_told_twice_answers_once() -> None:
