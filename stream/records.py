@@ -229,9 +229,9 @@ class Promote(msgspec.Struct, frozen=True):
 Effect: TypeAlias = Prediction | Alert | Rejected | Promote
 
 
-Source: TypeAlias = Literal["champion", "challenger", "former", "store"]
-"""Where a learner to swap in comes from: it is the task's own champion or challenger, one that was its champion before
-and is kept by it, or an artifact of the store.
+Source: TypeAlias = Literal["champion", "challenger", "held", "store"]
+"""Where a learner to swap in comes from: it is the task's own champion or challenger, one that it holds beside
+them, or an artifact of the store.
 """
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from learners import registry
@@ -168,14 +168,13 @@ class Adaptation:
         found = {one.version for one in self.contestants} | {model.version for model in self.library.models}
         return frozenset(found - {0})
 
-    def former(self, version: int) -> Learner[Any] | None:
-        """The model that was champion as this version, with all that it has learned: from the champion's shadow or the
-        pool, or a copy of what the library has; None where none has it.
+    def holding(self, version: int) -> Learner[Any] | None:
+        """The model of one of these versions, with all that it has learned: itself where it competes or looks on, a
+        copy of what the library has otherwise; None for another version.
         """
-        for one in self.contestants:
-            if one.version == version and one.origin in ("previous", "pool"):
-                return one.learner
-        return next((copy.deepcopy(one.learner) for one in self.library.models if one.version == version), None)
+        competing = (one.learner for one in self.contestants if one.version == version)
+        kept = (copy.deepcopy(model.learner) for model in self.library.models if model.version == version)
+        return next(chain(competing, kept), None)
 
     def _enter(
         self,

@@ -80,9 +80,9 @@ class TaskState:
         """Versions of the store that live on here beside the champion, and are to be kept there."""
         return self.adaptation.versions
 
-    def former(self, version: int) -> Learner[Any] | None:
-        """The model that was champion here as this version, with all that it has learned; None if it is not kept."""
-        return self.adaptation.former(version)
+    def holding(self, version: int) -> Learner[Any] | None:
+        """The model that lives on here as this version, with all that it has learned; None if none does."""
+        return self.adaptation.holding(version)
 
     def take_part(self, command: Challenge | Withdraw) -> None:
         """Let a version of the store compete from the next event on, or compete no more."""

@@ -187,16 +187,16 @@ class Champions:
         return swap
 
     def _swap(self, task: Task, loaded: Loaded) -> Command:
-        """Serve with another champion: as it is stored or, going back to one, with what it has learned since, where the
-        task still has it.
+        """Serve with another champion: as it is stored or, going back to one, with what it has learned since, where it
+        lives on in the task.
         """
         version, reason, digest = loaded.version, loaded.champion.reason, loaded.meta.digest
-        former = task.engine.state.former(version) if cause_of(reason) == "rollback" else None
-        source: Source = "store" if former is None else "former"
+        held = task.engine.state.holding(version) if cause_of(reason) == "rollback" else None
+        source: Source = "store" if held is None else "held"
         log.info("model_swapped", model=self._name, version=version, epoch=loaded.epoch, reason=reason, source=source)
         self._telemetry.add_swap(reason)
         self._show(loaded.meta)
-        return Swap(loaded.learner() if former is None else former, version, reason, source, digest)
+        return Swap(loaded.learner() if held is None else held, version, reason, source, digest)
 
     def _register(self, task: Task) -> Command:
         """Make the model of a task the champion of a store that has none. Raises StaleWriter, StoreError."""

@@ -137,9 +137,9 @@ class Replay:
             if challenger is None:
                 raise Gap(f"version {step.version} was this task's challenger, but it has none")
             return challenger.learner
-        if step.source == "former":
-            former = state.former(step.version)
-            if former is None:
-                raise Gap(f"version {step.version} was champion of this task before, but the task does not have it")
-            return former
+        if step.source == "held":
+            held = state.holding(step.version)
+            if held is None:
+                raise Gap(f"version {step.version} lived on in this task, but the task does not have it")
+            return held
         return self._load(step.digest)

@@ -55,14 +55,14 @@ def test_going_back_by_hand_to_the_one_in_shadow_brings_back_what_it_has_learned
     new = swap_to_proposed(under_test, before, version=7)
     some(under_test, CHECK_EVERY, first=6000, **LOST)
 
-    former = under_test.former(7)
-    assert former is before
-    assert fingerprint(former) != fingerprint(champion()), "it learned in the shadow"
-    under_test.swapped(new.learner, 8, former, "rollback", 9000)
+    held = under_test.holding(7)
+    assert held is before
+    assert fingerprint(held) != fingerprint(champion()), "it learned in the shadow"
+    under_test.swapped(new.learner, 8, held, "rollback", 9000)
 
     assert (under_test.contestants, under_test.champion_stage) == ([], Stage.CHAMPION)
-    assert under_test.former(7) is None, "it serves"
-    assert under_test.former(8) is None, "whoever was sent away does not look on"
+    assert under_test.holding(7) is None, "it serves"
+    assert under_test.holding(8) is None, "whoever was sent away does not look on"
 
 
 def test_going_back_by_hand_to_one_of_the_library_serves_a_copy_of_it() -> None:
@@ -74,14 +74,14 @@ def test_going_back_by_hand_to_one_of_the_library_serves_a_copy_of_it() -> None:
     some(under_test, CHECK_EVERY, first=6000, **LOST)
     (kept,) = under_test.library.models
 
-    former = under_test.former(7)
-    assert former is not None
-    assert former is not kept.learner
-    assert fingerprint(former) == fingerprint(kept.learner)
-    under_test.swapped(new.learner, 8, former, "rollback", 9000)
+    held = under_test.holding(7)
+    assert held is not None
+    assert held is not kept.learner
+    assert fingerprint(held) == fingerprint(kept.learner)
+    under_test.swapped(new.learner, 8, held, "rollback", 9000)
 
     assert [model.version for model in under_test.library.models] == [7], "it may be called back once more"
-    assert under_test.former(3) is None, "what it never had comes from the store"
+    assert under_test.holding(3) is None, "what it never had comes from the store"
 
 
 def test_a_champion_that_holds_up_passes_its_probation_and_the_one_before_joins_the_library() -> None:
@@ -121,6 +121,19 @@ def test_a_pool_always_competes_and_holds_every_recipe_but_the_champions() -> No
     assert under_test.contestants[0].learner is before, "it has learned on, and need not begin anew"
 
 
+def test_going_back_by_hand_to_a_model_from_outside_takes_the_one_that_competes() -> None:
+    under_test, before, pushed = adaptation(), champion(), champion()
+    under_test.enter(pushed, 8, 0)
+    some(under_test, CHECK_EVERY, first=0, **LOST)
+
+    held = under_test.holding(8)
+    assert held is pushed
+    under_test.swapped(before, 7, held, "rollback", 9000)
+
+    assert under_test.contestants == []
+    assert under_test.versions == frozenset(), "what is told to be held is what can come back"
+
+
 @pytest.mark.parametrize("stage", [Stage.TRAINING, Stage.CANDIDATE, Stage.PROPOSED])
 def test_going_back_by_hand_to_one_that_went_back_to_the_pool_takes_it_from_there(stage: Stage) -> None:
     under_test, before = adaptation(pool=[TREE], probation=2 * CHECK_EVERY), champion()
@@ -134,9 +147,9 @@ def test_going_back_by_hand_to_one_that_went_back_to_the_pool_takes_it_from_ther
         until_won(under_test, first=8000, **WON)
     assert (pooled.origin, pooled.stage) == ("pool", stage)
 
-    former = under_test.former(7)
-    assert former is before
-    under_test.swapped(new.learner, 8, former, "rollback", 9000)
+    held = under_test.holding(7)
+    assert held is before
+    under_test.swapped(new.learner, 8, held, "rollback", 9000)
 
     assert under_test.champion_stage is Stage.CHAMPION
     assert [(one.origin, one.learner.config.kind) for one in under_test.contestants] == [("pool", "hoeffding_tree")]
