@@ -15,8 +15,9 @@ from typing import NamedTuple, Self
 from pydantic import Field, model_validator
 from scipy import special
 
-from detectors.base import DetectorConfig, Direction, Reading, State
+from detectors.base import Direction, Reading, State
 from detectors.local_time import Period, Timezone
+from detectors.settings import DetectorConfig
 
 REFERENCE = 28
 """Newest blocks by which level and spread are judged: of days, four weeks."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union, get_args, get_origin
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin
 
 from pydantic import Field
 
-from detectors.base import ConceptDetector, DataDetector, DetectorConfig
+from detectors.base import ConceptDetector, DataDetector
 from detectors.concept.adwin import Adwin
 from detectors.concept.cusum import Cusum
 from detectors.concept.ddm import Ddm
@@ -33,6 +35,7 @@ from detectors.data.psi import Psi
 from detectors.data.schema import Schema
 from detectors.data.value_range import ValueRange
 from detectors.data.wasserstein import Wasserstein
+from detectors.settings import DetectorConfig
 
 CONCEPT: dict[str, type[ConceptDetector[Any]]] = {
     "adwin": Adwin,
@@ -79,7 +82,7 @@ def config_of(detector: type[Any]) -> Any:
 
 
 def _union_of(detectors: Iterable[type[Any]]) -> Any:
-    return Annotated[Union[tuple(map(config_of, detectors))], Field(discriminator="kind")]  # noqa: UP007
+    return Annotated[reduce(or_, map(config_of, detectors)), Field(discriminator="kind")]
 
 
 if TYPE_CHECKING:

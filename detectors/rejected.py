@@ -12,7 +12,8 @@ from typing import Final, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from detectors.base import DetectorConfig, Reading, State
+from detectors.base import Reading, State
+from detectors.settings import DetectorConfig
 
 _RATES: Final = 12
 """Shares that are bet on, from twice the odds of the usual one up to all but one in a hundred."""

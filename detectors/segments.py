@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from detectors.base import DetectorConfig, Reading, Row, Signal
+from detectors.base import Reading, Row, Signal
 from detectors.data.categories import category
 from detectors.marks import Marks
+from detectors.settings import DetectorConfig
 
 MISSING: Final = "(missing)"
 """The segment of rows that have no value of the feature."""

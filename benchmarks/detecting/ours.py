@@ -8,8 +8,9 @@ from pydantic import TypeAdapter
 
 from detecting.streams import Values
 from detecting.watching import Here, Refused
-from detectors.base import ConceptDetector, DataDetector, Row, Share, State
+from detectors.base import ConceptDetector, DataDetector, Row, State
 from detectors.registry import DATA, NUMERIC, ConceptConfig, DataConfig, build_concept, build_data
+from detectors.settings import Share
 
 
 class Ours(Here):

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from detectors.base import DetectorConfig
+from detectors.settings import DetectorConfig
 
 WARNING = 10.0
 """How much more often than an alarm a warning is raised, if nothing has changed, where a run length is given."""

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from detectors.base import ConceptDetector, DetectorConfig, Reading, State
+from detectors.base import ConceptDetector, Reading, State
 from detectors.calibration.errors import fitted
+from detectors.settings import DetectorConfig
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from detectors.base import DetectorConfig
+from detectors.settings import DetectorConfig
 
 
 class Levels(NamedTuple):

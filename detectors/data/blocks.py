@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from detectors.base import Behind, DataDetector, DetectorConfig, Reading, Row, Signal, Value
+from detectors.base import Behind, DataDetector, Reading, Row, Signal, Value
+from detectors.settings import DetectorConfig
 
 
 class FeaturesConfig(DetectorConfig):
@@ -52,6 +53,8 @@ class BlockDetector(DataDetector[B]):
         self._block: list[Row] = []  # rows that wait for a check
         self._skip = [0] * n  # rows of the present block that came before the feature was rebased
         self._alarms: list[Reading | None] = [None] * n  # of the last check
+        self._taken = 0  # rows of the blocks before
+        self._began = [0] * n  # after how many of these each feature began anew
 
     @abstractmethod
     def _start(self, feature: int) -> None:
@@ -59,7 +62,9 @@ class BlockDetector(DataDetector[B]):
 
     @abstractmethod
     def _take(self, first: int) -> list[Signal]:
-        """Take the block, which ends with a check; `first` is the position of its first row in the observed span."""
+        """Take the block, which ends with a check, and count its rows in `_taken`; `first` is the position of its first
+        row in the observed span.
+        """
 
     def observe(self, rows: Sequence[Row]) -> list[Signal]:
         """Take a span of rows; return a signal, with its feature, for every DRIFT and every entry into WARNING."""
@@ -81,6 +86,7 @@ class BlockDetector(DataDetector[B]):
     def _rebase(self, feature: int) -> None:
         self._start(feature)
         self._skip[feature] = len(self._block)
+        self._began[feature] = self._taken + len(self._block)
 
     def _leave_out(self, usable: npt.NDArray[np.bool_]) -> None:
         """Let values of the block, features by rows, that came before their feature was rebased be unusable."""

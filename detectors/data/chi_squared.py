@@ -17,12 +17,13 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import special
 
-from detectors.base import Reading, Row, Seasonal, State
+from detectors.base import Reading, Row, State
 from detectors.data.categories import category_columns
 from detectors.data.counted import CountedDetector
 from detectors.data.profiles import OTHER, shares
 from detectors.data.window_config import WindowedConfig
 from detectors.data.windowed import ALL, Bools, Floats, Ints, Slots, States
+from detectors.settings import Seasonal
 
 _LEAST_EXPECTED = 5.0
 

@@ -109,8 +109,6 @@ class Conformal(BlockDetector[ConformalConfig]):
         self._followed = [0] * n  # values since the reference
         self._outside = [False] * n  # whether that is from outside
         self._sorted = np.zeros((n, (1 + _ROUND) * size))  # reference and round, in order
-        self._rows = 0  # taken; they number the random numbers
-        self._began = [0] * n  # after how many of these
         # Per feature and bet: the weight of a change, and the same times the values since.
         self._bets = np.zeros((2, n, _BETS))
         self._peaks = [0.0] * n  # largest sum since the last check
@@ -137,10 +135,6 @@ class Conformal(BlockDetector[ConformalConfig]):
             for feature, name in enumerate(self.features)
         }
 
-    def _rebase(self, feature: int) -> None:
-        super()._rebase(feature)
-        self._began[feature] = self._rows + len(self._block)
-
     def _start(self, feature: int) -> None:
         self._learnt[feature] = 0
         self._followed[feature] = 0
@@ -158,8 +152,9 @@ class Conformal(BlockDetector[ConformalConfig]):
     def _take(self, first: int) -> list[Signal]:
         self._alarms = [None] * len(self.features)
         values, usable = numeric_columns(self._block, self.features)
-        chance = _uniform(self._keys, np.arange(self._rows, self._rows + len(self._block), dtype=np.uint64))
-        self._rows += len(self._block)
+        # The random numbers are numbered as the rows are.
+        chance = _uniform(self._keys, np.arange(self._taken, self._taken + len(self._block), dtype=np.uint64))
+        self._taken += len(self._block)
         self._leave_out(usable)
         for feature, learnt in enumerate(self._learnt):
             if learnt < self.config.reference:
@@ -238,10 +233,10 @@ class Conformal(BlockDetector[ConformalConfig]):
             return None
         reading = self._explain(feature, self._read(feature, state))
         learnt = 0 if self._outside[feature] else self._learnt[feature]
-        rows = stretched(reading, self._rows - self._began[feature], learnt + self._followed[feature])
+        rows = stretched(reading, self._taken - self._began[feature], learnt + self._followed[feature])
         if state is State.DRIFT:
             self._start(feature)
-            self._began[feature] = self._rows
+            self._began[feature] = self._taken
             self._alarms[feature] = reading
         return Signal(index, reading, self.features[feature], rows=rows)
 

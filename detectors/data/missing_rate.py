@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from detectors.base import Row, Seasonal
+from detectors.base import Row
 from detectors.data.categories import category, flat_values
 from detectors.data.rates import UNUSUAL, RateConfig, RateDetector
 from detectors.data.windowed import ALL, Bools, Slots
+from detectors.settings import Seasonal
 
 _NEVER_NAN = frozenset((str, int, bool, type(None)))
 

@@ -158,6 +158,7 @@ class Multivariate(BlockDetector[MultivariateConfig]):
         values = self._columns(self._block)
         signals: list[Signal] = []
         every, size, rows = self.config.every, self.config.reference, values.shape[1]
+        self._taken += rows
         at, components, known_from = max(self._skip), None, 0
         self._skip = [0] * len(self._skip)
         while at < rows:

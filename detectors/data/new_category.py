@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detectors.base import Reading, Row, Seasonal
+from detectors.base import Reading, Row
 from detectors.data.categories import category_columns
 from detectors.data.profiles import OTHER, shares
 from detectors.data.rates import UNUSUAL, RateConfig, RateDetector
 from detectors.data.windowed import ALL, Bools, Cells, Slots
+from detectors.settings import Seasonal
 
 
 class NewCategoryConfig(RateConfig):

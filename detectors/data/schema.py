@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from detectors.base import Reading, Row, Seasonal, State
+from detectors.base import Reading, Row, State
 from detectors.data.blocks import plain
 from detectors.data.categories import flat_values
 from detectors.data.counted import CountedDetector
 from detectors.data.profiles import shares
 from detectors.data.rates import RateConfig, least_count, tail
 from detectors.data.windowed import ALL, Bools, Ints, Slots, States, states_of
+from detectors.settings import Seasonal
 
 KINDS = ("missing", "number", "boolean", "text", "not finite", "other")
 _MISSING, _NUMBER, _BOOLEAN, _TEXT, _NOT_FINITE, _OTHER = range(len(KINDS))

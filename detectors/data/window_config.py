@@ -7,11 +7,11 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from detectors.base import Share
 from detectors.calibration.chi_squared import chance
 from detectors.calibration.renewal import LARGEST, LONGEST, SHORTEST, safe_chance
 from detectors.data.blocks import BlockConfig
 from detectors.data.rolling import RollingConfig
+from detectors.settings import Share
 
 AT_FIRST = 1.0
 """The horizon, in values, of those who count alarms as they come with references that had no time to prove good."""

@@ -121,8 +121,6 @@ class WindowedDetector(BlockDetector[W]):
         n, window = len(self.features), self.config.window
         self._gathered: list[list[Any]] = [[] for _ in range(n)]  # values of a reference that is not complete
         self._learnt = [False] * n
-        self._taken = 0  # rows
-        self._began = [0] * n  # after how many of these
         self._entered = np.zeros(n, dtype=np.int64)  # values that have entered the window
         self._ended: list[int | None] = [0] * n  # after how many of these the reference did; None if it is from outside
         self._next = np.zeros(n, dtype=np.int64)  # the oldest cell of the window, which is a ring
@@ -148,10 +146,6 @@ class WindowedDetector(BlockDetector[W]):
             for name, gathered, learnt in zip(self.features, self._gathered, self._learnt, strict=True)
             if not learnt
         }
-
-    def _rebase(self, feature: int) -> None:
-        super()._rebase(feature)
-        self._began[feature] = self._taken + len(self._block)
 
     def _start(self, feature: int) -> None:
         self._gathered[feature] = []

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import ValidationError
 
-from detectors.base import DetectorConfig, Share
 from detectors.registry import DATA, watched
+from detectors.settings import DetectorConfig, Share
 
 if TYPE_CHECKING:
     from stream.config.model import Config

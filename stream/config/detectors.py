@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from detectors.base import DetectorConfig
 from detectors.registry import ConceptConfig, DataConfig
 from detectors.rejected import RejectedConfig
+from detectors.settings import DetectorConfig
 from stream.config.fields import Section
 
 

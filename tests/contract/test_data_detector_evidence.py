@@ -24,19 +24,12 @@ def test_a_signal_says_when_the_change_began_and_how_large_it_is(make: Make, cas
 
 
 @pytest.mark.parametrize("kind", [kind for kind, case in CASES.items() if not case.judges_missing | case.whole])
-def test_the_beginning_of_a_change_is_told_in_values_and_gaps_do_not_count(make: Make, case: Case) -> None:
+def test_the_beginning_of_a_change_is_told_in_values_and_placed_among_all_rows(make: Make, case: Case) -> None:
     rows = events(case, (700, False), (300, True))
     with_gaps: list[Row] = [row for full in rows for row in (full, {"b": full["b"]}, {})]
     signal = next(signal for signal in make().observe(with_gaps) if signal.reading.state is State.DRIFT)
     assert signal.reading.changed_n is not None
     assert signal.index // 3 + 1 - signal.reading.changed_n == pytest.approx(700, abs=15)
-
-
-@pytest.mark.parametrize("kind", [kind for kind, case in CASES.items() if not case.judges_missing | case.whole])
-def test_where_most_rows_have_no_value_a_signal_is_placed_among_all_rows(make: Make, case: Case) -> None:
-    rows = events(case, (700, False), (300, True))
-    with_gaps: list[Row] = [row for full in rows for row in (full, {"b": full["b"]}, {})]
-    signal = next(signal for signal in make().observe(with_gaps) if signal.reading.state is State.DRIFT)
     assert signal.behind.changed is not None
     assert signal.index + 1 - signal.behind.changed == pytest.approx(3 * 700, abs=60)
     assert signal.behind.reference is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detectors.base import Share
+from detectors.settings import Share
 from stream.config.budget import Part, divide
 from stream.testing import small_config
 

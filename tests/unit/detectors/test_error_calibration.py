@@ -11,10 +11,11 @@ import numpy.typing as npt
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from detectors.base import ConceptDetector, DetectorConfig, Share, State
+from detectors.base import ConceptDetector, State
 from detectors.calibration import climbs, errors
 from detectors.concept.usual import Moments, Usual
 from detectors.registry import CONCEPT, ConceptConfig, build_concept
+from detectors.settings import DetectorConfig, Share
 
 Draw = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
 

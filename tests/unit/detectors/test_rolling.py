@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from detectors.base import Row, Share
+from detectors.base import Row
 from detectors.calibration.ks import run_length_of, threshold
 from detectors.data.ks import KolmogorovSmirnov, KsConfig
 from detectors.data.rolling import RollingConfig
+from detectors.settings import Share
 
 SIZES = 200, 100, 20
 ROLLING = RollingConfig(gap=300, step=40)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import special
 
-from detectors.base import Row, Share
+from detectors.base import Row
 from detectors.calibration.chi_squared import chance, run_length_of
 from detectors.calibration.counts import critical
 from detectors.calibration.renewal import safe_chance
@@ -29,6 +29,7 @@ from detectors.data.wasserstein import WassersteinConfig
 from detectors.data.window_config import WindowedConfig
 from detectors.data.windowed import Floats
 from detectors.registry import DATA
+from detectors.settings import Share
 
 WINDOWED: list[type[WindowedConfig]] = [
     ChiSquaredConfig,

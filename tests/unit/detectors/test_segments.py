@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from detectors.base import Row, SegmentsConfig, Signal, State, Value
+from detectors.base import Row, Signal, State, Value
 from detectors.concept.adwin import AdwinConfig
 from detectors.data.ks import KsConfig
 from detectors.data.missing_rate import MissingRateConfig
 from detectors.segments import MISSING, OTHER, SegmentedErrors, SegmentedFeatures
+from detectors.settings import SegmentsConfig
 from detectors.watch import watch_errors, watch_features
 
 COUNTRIES = ["NZ", "US", "DE", None]
