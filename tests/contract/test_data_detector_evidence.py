@@ -36,6 +36,19 @@ def test_the_beginning_of_a_change_is_told_in_values_and_placed_among_all_rows(m
     assert case.in_blocks or signal.index + 1 - signal.behind.reference[0] == pytest.approx(0, abs=5)
 
 
+@pytest.mark.parametrize("rebased", [False, True], ids=["after an alarm", "after a rebase"])
+@pytest.mark.parametrize("kind", [kind for kind, case in CASES.items() if not case.judges_missing | case.whole])
+def test_gaps_are_taken_to_be_spread_as_since_the_detector_began_anew(make: Make, case: Case, rebased: bool) -> None:
+    detector, other = make(), not rebased
+    detector.observe(events(case, (9_700, False), (300, other)))
+    if rebased:
+        detector.rebase()
+    rows: list[Row] = [row for full in events(case, (700, other), (300, not other)) for row in (full, {}, {})]
+    signal = next(signal for signal in detector.observe(rows) if signal.reading.state is State.DRIFT)
+    assert signal.behind.changed is not None
+    assert signal.index + 1 - signal.behind.changed == pytest.approx(3 * 700, abs=60)
+
+
 def test_a_window_that_has_changed_as_a_whole_gives_its_length(make: Make, case: Case) -> None:
     signals = make().observe(events(case, (200, False), (100, True)))
     (signal,) = (signal for signal in signals if signal.feature == case.signalled)

@@ -235,6 +235,18 @@ def test_a_swap_that_was_asked_for_tells_by_how_much_the_new_model_is_better_and
     assert (others.direction, others.before, others.current) == (None, None, None)
 
 
+def test_a_reset_which_had_nothing_to_prove_tells_of_no_evidence() -> None:
+    engine = Engine(small_config({**DETECT, "adaptation": {"policy": "reset"}}), 0)
+    engine.command(Swap(engine.state.champion, 1, "first"), 0.0)
+    asked = promotions(drive(engine, stream(3000, flip_at=600)))[0]
+
+    told = engine.command(Swap(asked.learner, 2, asked.reason), 0.0)
+
+    assert [(a.kind, a.direction, a.before, a.current) for a in told if isinstance(a, Alert)] == [
+        ("model_swap", None, None, None)
+    ]
+
+
 @pytest.mark.parametrize("reason", ["rollback", "rollback: it missed every second fraud"])
 def test_what_was_rolled_back_by_hand_does_not_come_back_by_itself(reason: str) -> None:
     engine = Engine(small_config(DETECT), 0)
